@@ -1,0 +1,86 @@
+"""The refusals that are ours, as DRF exceptions::
+
+APIException
+├── AuthenticationFailed
+│   └── InvalidToken          401  a token was sent, and it opens nothing
+├── ConflictingTokens         400  more than one token was sent
+├── MalformedRequest          the profile's status: the body is not what it says it is
+│   └── EmptyRequest          the same, where there is no body, or nothing in it
+├── IncompleteRequest         400  the body is not as long as Content-Length says
+├── TooManyFields             400  the request has more fields than the site allows
+├── RequestTooLarge           413  the body is larger than the site allows
+└── LimitUnavailable          503  a limit cannot be counted, and nothing passes uncounted
+"""
+
+from __future__ import annotations
+
+from rest_framework import status
+from rest_framework.exceptions import APIException, AuthenticationFailed
+
+
+class InvalidToken(AuthenticationFailed):
+    """The token is unknown, malformed, expired or revoked, or is not for this client.
+
+    One exception, one text, one challenge for all of them: the answer does not say which.
+    """
+
+    default_code = "invalid_token"
+
+
+class ConflictingTokens(APIException):
+    """The request holds different tokens, so it is not clear whose it is (RFC 6750 section 3.1)."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_detail = "Send one API token, in one place."
+    default_code = "invalid_request"
+
+
+class MalformedRequest(APIException):
+    """The body cannot be read as its media type, or is no object.
+
+    Status and text are the profile's ``malformed_status`` and ``malformed_message``.
+    """
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_detail = "Malformed request."
+    default_code = "malformed"
+
+
+class EmptyRequest(MalformedRequest):
+    """There is no body, or an object or list with nothing in it, where a body is needed."""
+
+    default_code = "empty"
+
+
+class IncompleteRequest(APIException):
+    """Fewer bytes arrived than ``Content-Length`` promised, or it promised no number of them."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_detail = "The body is not as long as the request says."
+    default_code = "incomplete"
+
+
+class TooManyFields(APIException):
+    """There are more fields than ``DATA_UPLOAD_MAX_NUMBER_FIELDS``, or more files than allowed."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_detail = "The request has too many fields."
+    default_code = "too_many_fields"
+
+
+class RequestTooLarge(APIException):
+    """The body is larger than ``DATA_UPLOAD_MAX_MEMORY_SIZE``."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request is too large."
+    default_code = "too_large"
+
+
+class LimitUnavailable(APIException):
+    """A limit that is ``"closed"`` on failure has no cache to count in, or no rate to go by."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Service unavailable."
+    default_code = "limit_unavailable"
+    wait = 30
+    """Seconds for ``Retry-After``."""
