@@ -1,0 +1,321 @@
+"""Who sends a request, by the token that it carries.
+
+``BearerTokenAuthentication`` reads the ``Authorization`` header, ``QueryTokenAuthentication`` the
+query parameter, ``PayloadTokenAuthentication`` the body; ``APITokenAuthentication`` reads the
+placements that the view or profile names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from django.apps import apps
+from django.http import RawPostDataException, UnreadablePostError
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import Throttled
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+
+from . import limits, tokens
+from .errors import challenge
+from .exceptions import ConflictingTokens, IncompleteRequest, InvalidToken
+from .query_tokens import QUERY_TOKEN_HEADERS
+from .request_bodies import DECODERS, content_length, is_cut_off, is_too_large
+from .settings import UNSET, api_settings, get_value
+from .wire import reading
+
+if TYPE_CHECKING:
+    # DRF imports this module with its views, which may be before models can be imported.
+    from .base_models import AbstractAPIToken
+
+_AUTHORIZATION = re.compile(r"(?P<scheme>[^\s,]+) *(?P<value>.*)", re.DOTALL)
+
+
+class Candidate(NamedTuple):
+    """A value that may be a token, and where it was found."""
+
+    placement: str
+    value: str
+
+
+class BaseAPITokenAuthentication(BaseAuthentication):
+    """Finds one token in the request and its row in the table of ``model``.
+
+    For a kind of your own, subclass one of the classes below and name ``model``, ``parameter``
+    and ``keyword``; the prefix is the model's. ``authenticate`` answers ``(owner, token)``;
+    ``None`` if there is no token, or one of a foreign kind that another authenticator of the view
+    may know; it raises ``InvalidToken`` (401), ``ConflictingTokens`` (400), and ``Throttled`` (429)
+    for the refused tokens of an address that has sent more than ``FAILED_AUTH_RATE`` of them.
+    """
+
+    model: type[AbstractAPIToken] | None = None
+    """The kind of token; ``None``: ``connectnow_api.APIToken``."""
+    parameter: str = "api_token"
+    """The name of the query parameter, and of the member of a body."""
+    keyword: str = "Bearer"
+    """The scheme in the ``Authorization`` header, in any letter case."""
+    placements: Iterable[str] | Any = UNSET
+    """Where to look; ``UNSET``: the view's ``placements``, else the setting's or profile's."""
+
+    def get_model(self) -> type[AbstractAPIToken]:
+        """Return the kind of token that this class knows."""
+        return self.model or apps.get_model("connectnow_api", "APIToken")
+
+    @property
+    def prefix(self) -> str:
+        """What tokens of this kind start with, before the underscore."""
+        return self.get_model().get_token_prefix()
+
+    @sensitive_variables()
+    def authenticate(self, request: Any) -> tuple[Any, AbstractAPIToken] | None:
+        """Return the token's owner and the token, or ``None``; see the class for what it raises."""
+        self._vary_by_credentials(request)
+        candidates = self.get_candidates(request)
+        if not candidates:
+            return None
+        self._refuse_several(request, candidates)
+        candidate = candidates[0]
+        if self._belongs_to_another(request, candidate):
+            return None
+        token = self.get_token(request, candidate.value)
+        return token.owner, token
+
+    def authenticate_header(self, request: Any) -> str:
+        """Return the challenge (RFC 6750 section 3): an error code only if a token was sent."""
+        refused = getattr(_django_request(request), "_invalid_api_token", False)
+        return challenge(self.keyword, "invalid_token" if refused else None)
+
+    def _vary_by_credentials(self, request: Any) -> None:
+        """Keep caches from giving one client's answer to another."""
+        by_header = ["Authorization"] if "header" in self.get_placements(request) else []
+        required = get_value("required_headers", request, _view(request))
+        _vary(_view(request), [*by_header, *required])
+
+    def get_placements(self, request: Any) -> tuple[str, ...]:
+        """Return where this class looks for a token in ``request``."""
+        if self.placements is not UNSET:
+            return tuple(self.placements)
+        return tuple(get_value("placements", request, _view(request)))
+
+    @sensitive_variables()
+    def get_candidates(self, request: Any) -> list[Candidate]:
+        """Return what stands in this class's placements; empty and blank values are nothing."""
+        found = [
+            Candidate(placement, value)
+            for placement in self.get_placements(request)
+            for value in READERS[placement](self, request)
+        ]
+        return [candidate for candidate in found if candidate.value.strip()]
+
+    @sensitive_variables()
+    def get_token(self, request: Any, value: str) -> AbstractAPIToken:
+        """Return the usable row of a presented value; raise ``InvalidToken`` if there is none.
+
+        Raises ``Throttled`` instead beyond ``FAILED_AUTH_RATE``; a usable one is never refused.
+        """
+        token = self._find(value)
+        if token is None or not token.is_usable or not self._headers_match(request, token):
+            self._refuse(request)
+        return token
+
+    def _refuse(self, request: Any) -> NoReturn:
+        """Answer 401, or 429 to an address that has sent too many tokens that open nothing.
+
+        Counted here and not by a throttle: DRF asks those only after a request is authenticated.
+        """
+        _django_request(request)._invalid_api_token = True
+        usage = limits.hit_failed_auth(request)
+        if usage is None or not usage.is_exceeded:
+            raise InvalidToken
+        limits.show(_view(request), usage)
+        raise Throttled(usage.retry_after)
+
+    @sensitive_variables()
+    def _find(self, value: str) -> AbstractAPIToken | None:
+        if not tokens.is_well_formed(value, self.prefix):
+            return None
+        token: AbstractAPIToken | None = self.get_model()._default_manager.find(value)
+        return token
+
+    def _headers_match(self, request: Any, token: AbstractAPIToken) -> bool:
+        required = get_value("required_headers", request, _view(request))
+        return all(
+            _matches(request.headers.get(header, ""), token, attribute)
+            for header, attribute in required.items()
+        )
+
+    @sensitive_variables()
+    def _refuse_several(self, request: Any, candidates: list[Candidate]) -> None:
+        found = [*candidates]
+        for other in self._siblings(request):
+            found.extend(other.get_candidates(request))
+        if len({candidate.value for candidate in found}) > 1:
+            raise ConflictingTokens
+        if api_settings.strict_placement and (len(candidates) > 1 or len(set(found)) > 1):
+            raise ConflictingTokens
+
+    def _siblings(self, request: Any) -> list[BaseAPITokenAuthentication]:
+        """Return the view's other authenticators that look for tokens of ours."""
+        return [
+            other
+            for other in getattr(request, "authenticators", None) or ()
+            if isinstance(other, BaseAPITokenAuthentication) and other is not self
+        ]
+
+    def _belongs_to_another(self, request: Any, candidate: Candidate) -> bool:
+        """Tell whether a value without our prefix is left to an authenticator after this one."""
+        if tokens.has_prefix(candidate.value, self.prefix):
+            return False
+        return any(self._may_know(other, candidate, request) for other in self._following(request))
+
+    def _following(self, request: Any) -> list[BaseAuthentication]:
+        """Return the authenticators that the view asks after this one."""
+        authenticators = list(getattr(request, "authenticators", None) or ())
+        # Another class may ask this one on its own account; then nothing is known to follow.
+        return authenticators[authenticators.index(self) + 1 :] if self in authenticators else []
+
+    def _may_know(self, other: BaseAuthentication, candidate: Candidate, request: Any) -> bool:
+        if not isinstance(other, BaseAPITokenAuthentication):
+            return candidate.placement == "header"
+        return other.prefix != self.prefix and candidate in other.get_candidates(request)
+
+
+def _from_header(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
+    """Return the value after our scheme; ``[]`` for no header or another scheme.
+
+    Repeated header lines arrive joined by commas. A comma or a space stays in the value, so that
+    it matches no token: a request that names two is refused, not half understood.
+    """
+    header = _AUTHORIZATION.match(request.META.get("HTTP_AUTHORIZATION", "").strip(" \t"))
+    if header is None or header["scheme"].lower() != authenticator.keyword.lower():
+        return []
+    return [header["value"]]
+
+
+def _vary(view: Any, names: Iterable[str]) -> None:
+    """Name request headers that the answer depends on, also where none of them was sent."""
+    headers = getattr(view, "headers", None)
+    if headers is not None:
+        known = filter(None, re.split(r"\s*,\s*", headers.get("Vary", "")))
+        headers["Vary"] = ", ".join(dict.fromkeys([*known, *names]))
+
+
+def _from_query(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
+    """Return each value of the parameter, and keep the answer out of caches and referrers."""
+    values: list[str] = request.GET.getlist(authenticator.parameter)
+    headers = getattr(_view(request), "headers", None)
+    if any(value.strip() for value in values) and headers is not None:
+        headers.update(QUERY_TOKEN_HEADERS)
+    return values
+
+
+def _from_payload(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
+    """Return the parameter's value in a JSON or urlencoded body, without parsing for the view.
+
+    Django's request keeps what is read here, so that view, parser and signature checks find the
+    body whole. What is no token of ours to find stays unread: safe methods, multipart and other
+    media types, bodies over the limit or read already. A malformed body holds no token; whoever
+    parses it says so.
+    """
+    django_request = _django_request(request)
+    decode = DECODERS.get(django_request.content_type or "")
+    if decode is None or django_request.method in SAFE_METHODS:
+        return []
+    body = _body(django_request)
+    if not _may_hold(body, authenticator.parameter):
+        return []
+    if is_cut_off(django_request, body):
+        raise IncompleteRequest
+    try:
+        data = decode(body, [authenticator.parameter])
+    except (reading.MalformedBodyError, reading.TooManyFieldsError):
+        return []
+    value = data.get(authenticator.parameter) if isinstance(data, dict) else None
+    if not isinstance(value, str):
+        return []
+    _hide_from_reports(django_request, authenticator.parameter)
+    return [value]
+
+
+def _may_hold(body: bytes, parameter: str) -> bool:
+    """Tell whether a body has the parameter's name, or something that may spell it."""
+    return any(spelling in body for spelling in (parameter.encode(), b"\\u", b"%"))
+
+
+def _hide_from_reports(request: Any, parameter: str) -> None:
+    """Let Django's error reports star the parameter in ``request.POST``."""
+    hidden = getattr(request, "sensitive_post_parameters", [])
+    if isinstance(hidden, list | tuple):
+        request.sensitive_post_parameters = [*hidden, parameter]
+
+
+def _body(request: Any) -> bytes:
+    """Return the body, ``b""`` if it is too large or cannot be read any more."""
+    length = content_length(request)
+    if not length or is_too_large(length):
+        return b""
+    try:
+        body: bytes = request.body
+    except RawPostDataException:
+        return b""
+    except UnreadablePostError:
+        raise IncompleteRequest from None
+    return body
+
+
+READERS: Mapping[str, Callable[[BaseAPITokenAuthentication, Any], list[str]]] = {
+    "header": _from_header,
+    "query": _from_query,
+    "payload": _from_payload,
+}
+"""Placement to the function that reads it."""
+
+
+class BearerTokenAuthentication(BaseAPITokenAuthentication):
+    """Reads ``Authorization: Bearer <token>`` (RFC 6750 section 2.1) and nothing else."""
+
+    placements = ("header",)
+
+
+class QueryTokenAuthentication(BaseAPITokenAuthentication):
+    """Reads ``?api_token=<token>`` and nothing else.
+
+    A URL is kept in histories and logs: offer this placement only to clients that cannot set a
+    header (RFC 9700 advises against it).
+    """
+
+    placements = ("query",)
+
+
+class PayloadTokenAuthentication(BaseAPITokenAuthentication):
+    """Reads ``api_token`` in a JSON or urlencoded body of an unsafe method and nothing else.
+
+    RFC 6750 section 2.2 knows urlencoded bodies; JSON is our extension.
+    """
+
+    placements = ("payload",)
+
+
+class APITokenAuthentication(BaseAPITokenAuthentication):
+    """Reads the placements that the view, the setting ``PLACEMENTS`` or the profile names."""
+
+
+def _view(request: Any) -> Any:
+    """Return the DRF view that a request is on its way to, if any."""
+    return (getattr(request, "parser_context", None) or {}).get("view")
+
+
+def _django_request(request: Any) -> Any:
+    """Return Django's request: what is noted there outlives DRF's authenticators."""
+    return request._request if isinstance(request, Request) else request
+
+
+def _matches(sent: str, token: AbstractAPIToken, attribute: str) -> bool:
+    """Tell whether a header names the token's own value; an empty one never does."""
+    expected: Any = token
+    for name in attribute.split("."):
+        expected = getattr(expected, name, None)
+    return expected not in (None, "") and tokens.equal(sent, str(expected))
