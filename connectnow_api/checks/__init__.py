@@ -1,0 +1,50 @@
+"""What ``manage.py check`` says of a project, one function per concern.
+
+===== ==========================================================================================
+E001  ``CONNECTNOW_API`` is no mapping, or has a key that does not exist
+E002  a profile that does not exist
+E003  a prefix that is no path
+E004  a setting, or a view's attribute of the same name, with a value that cannot be
+E005  a kind of token without a unique digest
+E006  a view's ``required_abilities`` that cannot be
+E007  a kind of token whose prefix cannot be, or is another kind's
+E008  a throttle without a rate, or with one that cannot be read
+E009  limits are counted in a cache that cannot be used or keeps nothing
+E010  ``DEBUG`` in production
+W001  a view accepts API tokens and names no abilities
+W002  a view names abilities and has no permission that asks for them
+W003  a view's profile differs from that of its path
+W004  limits are counted in a cache that is not fit for it
+W005  tokens may be sent in the query
+W006  a proxy's headers are believed, and the client's address is not taken from them
+W007  the browsable API
+W008  another exception handler
+W009  the middleware is missing or not the first
+W010  sessions are asked before tokens
+W011  ``APPEND_SLASH`` is on, for nothing or with nothing that keeps it from doing harm
+W012  any host is admitted
+W013  bodies are read without our limits
+W014  bodies may have any size
+W015  tokens live for ever
+W016  limits are switched off
+===== ==========================================================================================
+
+E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
+"""
+
+from .deployment import check_deployment
+from .kinds import check_token_models
+from .limits import check_limits, check_limits_of_production
+from .settings import check_settings
+from .values import VALUES
+from .views import check_views
+
+__all__ = [
+    "VALUES",
+    "check_deployment",
+    "check_limits",
+    "check_limits_of_production",
+    "check_settings",
+    "check_token_models",
+    "check_views",
+]

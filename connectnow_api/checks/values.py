@@ -1,0 +1,144 @@
+"""What each setting has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from connectnow_api import tokens
+from connectnow_api.authentication import READERS
+from connectnow_api.limits import parse_rate
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_number(least: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= least
+
+
+def _is_one_of(*names: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in names
+
+
+def _is_list_of(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and all(map(is_valid, value))
+
+
+def _or_none(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or is_valid(value)
+
+
+def is_rate(value: Any) -> bool:
+    """Tell whether a limit can be counted by ``value``."""
+    try:
+        parse_rate(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_mapping(
+    is_key: Callable[[Any], bool], is_value: Callable[[Any], bool]
+) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, Mapping)
+        and all(map(is_key, value))
+        and all(map(is_value, value.values()))
+    )
+
+
+def _is_header_value(value: Any) -> bool:
+    return _is_text(value) and value.isascii() and value.isprintable() and '"' not in value
+
+
+def _is_lifetime(value: Any) -> bool:
+    return isinstance(value, timedelta) and value > timedelta(0)
+
+
+_BOOL = (_is_bool, "True or False", "False")
+_COUNT = (_is_number(1), "a whole number from 1", "50")
+_TEXT = (_is_text, "a text")
+
+is_names = _is_list_of(_is_text)
+is_cache_policy = _is_one_of("open", "closed")
+
+VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
+    "PAGINATOR": (
+        _is_one_of("length_aware", "simple"),
+        '"length_aware" or "simple"',
+        '"length_aware"',
+    ),
+    "SHAPE": (_is_one_of("resource", "flat"), '"resource" or "flat"', '"resource"'),
+    "PAGE_SIZE": _COUNT,
+    "MAX_PAGE_SIZE": _COUNT,
+    "PAGE_QUERY_PARAM": (*_TEXT, '"page"'),
+    "PAGE_SIZE_QUERY_PARAM": (_or_none(_is_text), "a text or None", '"per_page"'),
+    "ON_EACH_SIDE": (_is_number(0), "a whole number from 0", "3"),
+    "KEEP_QUERY": (
+        lambda value: isinstance(value, bool | Mapping),
+        "True, False or a mapping",
+        "True",
+    ),
+    "KEEP_REPEATED": _BOOL,
+    "PREVIOUS_LABEL": (*_TEXT, '"« Previous"'),
+    "NEXT_LABEL": (*_TEXT, '"Next »"'),
+    "PAGE_IN_LINKS": _BOOL,
+    "CURRENT_PAGE_URL": _BOOL,
+    "TRIM_PATH": _BOOL,
+    "WRAP": (_or_none(_is_text), "a key or None", '"data"'),
+    "DATETIME_FORMAT": (
+        lambda value: value in ("zulu", "offset") or (_is_text(value) and "%" in value),
+        '"zulu", "offset" or a strftime format',
+        '"zulu"',
+    ),
+    "PLACEMENTS": (
+        _is_list_of(_is_one_of(*READERS)),
+        f"a list of {', '.join(map(repr, READERS))}",
+        '["header"]',
+    ),
+    "REQUIRED_HEADERS": (
+        _is_mapping(_is_header_value, _is_text),
+        "a mapping of header names to attributes of the token",
+        '{"X-Client-Id": "client"}',
+    ),
+    "STRICT_ACCEPT": _BOOL,
+    "EMPTY_BODY": (_is_one_of("accept", "refuse"), '"accept" or "refuse"', '"refuse"'),
+    "MALFORMED_STATUS": (lambda value: value in (400, 422), "400 or 422", "400"),
+    "MALFORMED_MESSAGE": (*_TEXT, '"The request body is malformed."'),
+    "DELETE_STATUS": (lambda value: value in (200, 204), "200 or 204", "204"),
+    "RESHAPE_MANUAL_ERRORS": _BOOL,
+    "ERROR_CODES": _BOOL,
+    "SUMMARISE_ERRORS": _BOOL,
+    "MESSAGES": (
+        _is_mapping(_is_number(400), _is_text),
+        "a mapping of error statuses to texts",
+        '{404: "Not found."}',
+    ),
+    "TOKEN_PREFIX": (
+        lambda value: isinstance(value, str) and tokens.is_prefix(value),
+        "2 to 10 of a-z and 0-9, letter first",
+        '"cn"',
+    ),
+    "TOKEN_LIFETIME": (
+        _or_none(_is_lifetime),
+        "a timedelta above zero, or None",
+        "timedelta(days=365)",
+    ),
+    "TOKEN_PARAMETERS": (_is_list_of(_is_text), "a list of parameter names", '["api_token"]'),
+    "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),
+    "TRUSTED_PROXIES": (_is_number(0), "a whole number from 0", "0"),
+    "ON_CACHE_FAILURE": (is_cache_policy, '"open" or "closed"', '"open"'),
+    "REALM": (_is_header_value, "printable ASCII without quotes", '"api"'),
+    "DEBUG_ERRORS": _BOOL,
+    "REQUIRE_TOKEN": _BOOL,
+    "STRICT_PLACEMENT": _BOOL,
+    "TRANSLATE_MESSAGES": _BOOL,
+}
+"""Each setting's test, what it asks for, and a value to paste."""
