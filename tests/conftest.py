@@ -1,0 +1,170 @@
+"""Fixtures for all tests, and the option that points the recorded cases at another folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from django.core.cache import BaseCache, cache
+from django.urls import path
+from django.utils import translation
+from rest_framework.test import APIClient
+
+import connectnow_api.limits
+from connectnow_api.models import APIToken
+
+from .services import BACKENDS, CacheServer, shared_cache
+
+# An example that takes long says nothing of the code: the machine may be busy.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
+GOLDEN_DIR = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden-dir",
+        type=Path,
+        default=GOLDEN_DIR,
+        help="folder with the recorded answers of Laravel (pagination.json, ...)",
+    )
+
+
+def load_golden(config: pytest.Config, name: str) -> list[Any]:
+    """Return the recorded cases of one file, each with its place in the file as its test id."""
+    file: Path = config.getoption("golden_dir") / f"{name}.json"
+    cases = json.loads(file.read_text(encoding="utf-8"))
+    return [pytest.param(case, id=f"{name}-{index}") for index, case in enumerate(cases)]
+
+
+@pytest.fixture(autouse=True)
+def language_of_the_settings() -> Iterator[None]:
+    """LocaleMiddleware leaves a request's language active in the thread, so for the next test."""
+    yield
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def empty_cache() -> None:
+    """No test finds what another one stored."""
+    cache.clear()
+
+
+@pytest.fixture(params=BACKENDS)
+def each_cache(request: pytest.FixtureRequest, settings: Any) -> BaseCache:
+    """Django's default cache: of each kind in turn, empty."""
+    settings.CACHES = {"default": shared_cache(request.param)}
+    return cache
+
+
+CacheServers = Callable[[str], CacheServer]
+
+
+@pytest.fixture
+def start_cache(settings: Any) -> Iterator[CacheServers]:
+    """Make a private server Django's default cache: ``server = start_cache("redis")``.
+
+    It can be stopped and started again.
+    """
+    started = []
+
+    def start_cache(kind: str) -> CacheServer:
+        started.append(server := CacheServer(kind))
+        settings.CACHES = {"default": server.settings}
+        return server
+
+    yield start_cache
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def client() -> APIClient:
+    """DRF's test client; a crash is raised, as in production it is re-raised to Django."""
+    return APIClient()
+
+
+Mount = Callable[..., None]
+
+
+@pytest.fixture
+def mount(settings: Any) -> Mount:
+    """Mount views for this test: ``mount({"flat/books": View.as_view()})``."""
+
+    def mount(routes: dict[str, Any]) -> None:
+        settings.ROOT_URLCONF = tuple(path(route, view) for route, view in routes.items())
+
+    return mount
+
+
+@pytest.fixture
+def user(django_user_model: Any) -> Any:
+    """A user of the site."""
+    return django_user_model.objects.create_user("ada", "ada@example.com", "secret")
+
+
+@pytest.fixture
+def issue(user: Any) -> Callable[..., Any]:
+    """Issue a token of ``user``: ``token, plain_text = issue(abilities=[...])``."""
+
+    def issue(**kwargs: Any) -> Any:
+        return APIToken.objects.issue(kwargs.pop("owner", user), "laptop", **kwargs)
+
+    return issue
+
+
+@pytest.fixture
+def limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch the limits on, with no outage left from before."""
+    settings.RATELIMIT_ENABLE = True
+    monkeypatch.setattr(connectnow_api.limits, "_outages", connectnow_api.limits._Outages())
+
+
+class Clock:
+    """The time of day that limits and their cache go by; it stands until it is set."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stop the clock."""
+    clock = Clock()
+    monkeypatch.setattr("time.time", clock)
+    return clock
+
+
+Stored = Callable[[], list[str]]
+
+
+@pytest.fixture
+def stored(limits: None, settings: Any) -> Stored:
+    """Switch the limits on, over memory, and return the keys that it holds when asked."""
+    settings.CACHES = {"default": {"BACKEND": BACKENDS["locmem"]}}
+    cache.clear()
+    return lambda: list(cache._cache)
+
+
+class BrokenCache(BaseCache):
+    """A cache whose server is gone."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        raise ConnectionRefusedError("gone")
+
+
+@pytest.fixture
+def outage(limits: None, settings: Any) -> None:
+    """Switch the limits on, over a cache that cannot be reached."""
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}

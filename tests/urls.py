@@ -1,0 +1,3 @@
+"""No routes: each test mounts its own with ``urls``."""
+
+urlpatterns: list[object] = []
