@@ -1,0 +1,104 @@
+"""Many ids in one request, and many requests for one row."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import path
+
+from tests.library.models import Author, Book
+
+from .site import (
+    Books,
+    BookSerializer,
+    answer,
+    invalid,
+    post,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("ids", [list(range(1, 2001)), ["x"] * 2000], ids=["ids", "garbage"])
+def test_row_48_long_lists_of_ids(client: Client, ids: list[Any]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        response = post(client, "/flat/related", {"authors": ids})
+    invalid(response, "authors")
+    assert len(queries) == 0
+    assert len(response.content) < 500
+
+
+def test_row_48_one_query_for_a_list_of_ids(client: Client) -> None:
+    authors = Author.objects.bulk_create([Author(name=f"{n}") for n in range(10)])
+    ids = [author.pk for author in authors]
+    with CaptureQueriesContext(connection) as queries:
+        response = post(client, "/flat/related", {"authors": ids})
+    assert answer(response) == (200, {"authors": ids})
+    assert len(queries) == 1
+
+
+@pytest.fixture
+def shared_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that a test starts share a database, as processes would: in a file with SQLite."""
+    if connection.vendor != "sqlite":
+        return
+    values = connections.settings["default"]
+    monkeypatch.setitem(values, "NAME", str(tmp_path / "db.sqlite3"))
+    monkeypatch.setitem(values, "OPTIONS", {"timeout": 60})
+
+    def create_tables() -> None:
+        with connection.schema_editor() as editor:
+            editor.create_model(Author)
+            editor.create_model(Book)
+
+    in_threads(create_tables)
+
+
+def in_threads(work: Callable[[], Any], count: int = 1) -> list[Any]:
+    """Do ``work`` in so many threads at once, each with a connection of its own."""
+
+    def run(_: int) -> Any:
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("shared_database")
+def test_row_49_eight_creates_of_one_unique_value(settings: Any, crashes: Any) -> None:
+    """All eight have passed the serializer's look-up before the first of them inserts."""
+    looked_up = threading.Barrier(8, timeout=60)
+
+    class Slow(BookSerializer):
+        def validate(self, attrs: Any) -> Any:
+            looked_up.wait()
+            return attrs
+
+    class SlowBooks(Books):
+        serializer_class = Slow
+
+    settings.ROOT_URLCONF = (path("flat/slow", SlowBooks.as_view({"post": "create"})),)
+
+    def create() -> tuple[int, Any]:
+        client = Client(raise_request_exception=False)
+        return answer(post(client, "/flat/slow", {"title": "a", "isbn": "1"}))
+
+    answers = sorted(in_threads(create, 8), key=lambda answer: answer[0])
+
+    assert [status for status, _ in answers] == [201] + [422] * 7
+    for _, refused in answers[1:]:
+        assert refused["errors"] == {"isbn": ["This field must be unique."]}
+    assert in_threads(Book.objects.count) == [1]
+    assert not crashes
