@@ -1,0 +1,44 @@
+"""What the viewsets of both applications share."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+
+class AtomicWrites:
+    """Writes as a whole or not at all, to rows that nobody else changes meanwhile.
+
+    Put it before DRF's classes. Lists and objects that are only read take no part in it.
+    """
+
+    @transaction.atomic
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create in a transaction."""
+        return super().create(request, *args, **kwargs)
+
+    @transaction.atomic
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Update in a transaction."""
+        return super().update(request, *args, **kwargs)
+
+    @transaction.atomic
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete in a transaction."""
+        return super().destroy(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows, locked within a transaction."""
+        return locked(super().get_queryset())
+
+
+def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the rows, within a transaction so that nobody else changes or removes them.
+
+    Without those they refer to: PostgreSQL cannot lock what an outer join may leave empty.
+    """
+    if transaction.get_connection().in_atomic_block:
+        return rows.select_related(None).select_for_update()
+    return rows

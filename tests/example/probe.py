@@ -1,0 +1,217 @@
+"""Runs inside the example project and prints as JSON what HTTP cannot show.
+
+Its argument is a JSON list of calls, each a list of a function below and its arguments; it prints
+the list of what they return.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "example_project"))
+os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.cache import cache  # noqa: E402
+from django.db import connection, models  # noqa: E402
+from django.db.models import Count, Max, Min  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import get_resolver, resolve  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from connectnow_api.models import APIToken  # noqa: E402
+from help_desk import models as desk  # noqa: E402
+from issue_tracker import models as tracker  # noqa: E402
+from project.demo import own_tables  # noqa: E402
+
+
+def rows() -> dict[str, list[Any]]:
+    """Return for each table the number of rows, the highest id and a digest of all values."""
+    return {model._meta.label: _summary(model) for model in own_tables()}
+
+
+def _summary(model: type[models.Model]) -> list[Any]:
+    found = model._default_manager.order_by("pk")
+    texts = "\n".join(str(sorted(row.items())) for row in found.values())
+    digest = hashlib.sha256(texts.encode()).hexdigest()
+    return [found.count(), found.aggregate(highest=Max("pk"))["highest"], digest]
+
+
+def new_ids() -> dict[str, int]:
+    """Create a row of each model and return its id."""
+    client = desk.Client(name="New", slug="new")
+    created = [
+        tracker.Company(name="New", slug="new"),
+        tracker.CompanyUser(company_id=1, email="new@example.com"),
+        tracker.Category(name="New", company_id=1),
+        tracker.CategorySubscription(category_id=1, email="new@example.com"),
+        tracker.Issue(name="New", description="New", severity="info"),
+        tracker.IssueSubscription(issue_id=1, email="new@example.com"),
+        tracker.Webhook(owner_id=1, url="https://new.example/"),
+        client,
+        desk.Webhook(client=client),
+        desk.Channel(name="New", client_id=1),
+        desk.Team(name="New", client_id=1),
+        desk.Agent(name="New", client_id=1),
+        desk.Customer(name="New", client_id=1, email="new@example.com"),
+        desk.Contact(name="New", client_id=1, value="new@example.com"),
+        desk.Tag(name="New", client_id=1, slug="new"),
+        desk.Ticket(subject="New", client_id=1, channel_id=1, from_contact_id=1),
+        desk.Message(body="New", ticket_id=1, from_contact_id=1),
+        desk.WebhookLog(client_id=1, status=500, response="New"),
+    ]
+    for row in created:
+        row.save()
+    return {row._meta.label: row.pk for row in created}
+
+
+def disturb() -> None:
+    """Change some rows and remove others, those of both users too."""
+    for model in own_tables():
+        last = model._default_manager.order_by("pk").last()
+        if hasattr(last, "name"):
+            last.name = "changed"
+            last.save()
+    tracker.Issue.objects.all().delete()
+    tracker.Category.objects.filter(pk=1).delete()
+    tracker.Company.objects.filter(pk=4).delete()
+    desk.Message.objects.filter(pk__gt=5).delete()
+    desk.Ticket.objects.filter(pk__in=[1, 60]).delete()
+    desk.Webhook.objects.update(enabled=False, trigger={})
+    desk.WebhookLog.objects.all().delete()
+    desk.Ticket.objects.filter(pk=2).update(deleted_at=timezone.now())
+    User.objects.filter(username="maria").update(is_active=False, email="changed@example.com")
+    User.objects.filter(username="tomas").delete()
+
+
+def issue(abilities: list[str]) -> str:
+    """Return a new token of acme's."""
+    owner = User.objects.get(username="maria")
+    return APIToken.objects.issue(owner, "for a test", abilities, client="acme").plain_text
+
+
+def stranger() -> str:
+    """Return a token of somebody the example knows nothing of."""
+    owner, _ = User.objects.get_or_create(username="stranger")
+    return APIToken.objects.issue(owner, "demo: of a stranger").plain_text
+
+
+def categories(issue: int) -> list[int]:
+    """Return the ids of an issue's categories."""
+    return list(
+        tracker.Category.objects.filter(issues=issue).order_by("pk").values_list("pk", flat=True)
+    )
+
+
+def holds(*texts: str) -> list[str]:
+    """Return which of these texts stand anywhere in the example's tables."""
+    rows = [str(row) for model in own_tables() for row in model._default_manager.values()]
+    return [text for text in texts if any(text in row for row in rows)]
+
+
+def write_queries(token: str, number: str) -> int:
+    """Return how many queries it takes to create an issue with so many categories."""
+    company = tracker.Company.objects.get(pk=1)
+    made = [company.categories.create(name="New").pk for _ in range(int(number))]
+    body = {"name": "N", "description": "D", "severity": "info", "category_ids": made}
+    with CaptureQueriesContext(connection) as captured:
+        sent = Client().post("/api/issues", body, "application/json", headers=_headers(token))
+    assert sent.status_code == 201
+    return len(captured)
+
+
+def remember(key: str, value: int) -> None:
+    """Cache a value."""
+    cache.set(key, value)
+
+
+def recall(key: str) -> int | None:
+    """Return what is cached."""
+    return cache.get(key)
+
+
+def answers(tokens: list[str]) -> list[int]:
+    """Return the status that each token gets."""
+    return [_get("/api/user", token).status_code for token in tokens]
+
+
+def tickets() -> dict[str, Any]:
+    """Return how many of acme's tickets have each status, and the extremes of their messages."""
+    found = desk.Ticket.objects.filter(client__slug="acme")
+    numbers = desk.Ticket.objects.annotate(number=Count("messages"))
+    return {
+        "statuses": dict(found.values_list("status").annotate(Count("pk"))),
+        "messages": list(numbers.aggregate(Min("number"), Max("number")).values()),
+    }
+
+
+def queries(token: str, paths: list[str]) -> dict[str, int]:
+    """Return how many queries each path needs."""
+    return {path: _count(path, token) for path in paths}
+
+
+def report_queries(token: str, start: str, end: str) -> dict[str, int]:
+    """Return how many queries each report of these days needs."""
+    return {name: _count_report(name, token, start, end) for name in ("channels", "performance")}
+
+
+def _count_report(name: str, token: str, start: str, end: str) -> int:
+    path, body = f"/api/v1/reports/{name}", {"start": start, "end": end}
+    with CaptureQueriesContext(connection) as captured:
+        sent = Client().post(path, body, "application/json", headers=_headers(token))
+    assert sent.status_code == 200
+    return len(captured)
+
+
+def routes() -> dict[str, list[str]]:
+    """Return the routes below /api/, with the methods of each."""
+    found = _routes(get_resolver().url_patterns, "")
+    return {route: methods for route, methods in found if route.startswith("api/")}
+
+
+def _routes(patterns: list[Any], prefix: str) -> Iterator[tuple[str, list[str]]]:
+    for pattern in patterns:
+        route = f"{prefix}{pattern.pattern}"
+        if hasattr(pattern, "url_patterns"):
+            yield from _routes(pattern.url_patterns, route)
+        else:
+            yield route, _methods(pattern.callback)
+
+
+def _methods(view: Any) -> list[str]:
+    """Return the methods of one of DRF's views; other views have none here."""
+    known = set(getattr(getattr(view, "cls", None), "http_method_names", ())) - {"head", "options"}
+    actions = getattr(view, "actions", None)
+    return sorted(name.upper() for name in known if name in (actions or dir(view.cls)))
+
+
+def routes_of(paths: list[str]) -> dict[str, str]:
+    """Return the route of each path."""
+    return {path: resolve(path).route for path in paths}
+
+
+def _count(path: str, token: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert _get(path, token).status_code == 200
+    return len(captured)
+
+
+def _get(path: str, token: str) -> Any:
+    return Client().get(path, headers=_headers(token))
+
+
+def _headers(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Hs-Client-Id": "acme", "Host": "localhost"}
+
+
+if __name__ == "__main__":
+    calls = json.loads(sys.argv[1])
+    print(json.dumps([globals()[name](*arguments) for name, *arguments in calls]))  # noqa: T201

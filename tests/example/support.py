@@ -1,0 +1,274 @@
+"""The example project as its users meet it: a command, a server, and HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from email.message import Message
+from http.client import HTTPConnection
+from json import dumps, loads
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tests.services import PATIENCE, REDIS_URL, free_port, lack, wait_for_port
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "example_project"
+DOCS = ROOT / "docs" / "example.md"
+PROBE = Path(__file__).with_name("probe.py")
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+INVALID = "The given data was invalid."
+
+ADDRESSES = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
+"""Addresses of this machine: refused tokens are counted by the one that they come from."""
+
+Headers = dict[str, str] | Iterable[tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Message
+    text: str
+
+    def json(self) -> Any:
+        """Return the body, which has to say that it is JSON."""
+        assert self.headers["Content-Type"] == JSON
+        return loads(self.text)
+
+    def errors(self) -> dict[str, list[str]]:
+        """Return the errors of a 422, which has to look like one."""
+        assert self.status == 422, self.text
+        body = self.json()
+        assert body == {"message": INVALID, "errors": body["errors"]}
+        assert body["errors"]
+        for texts in body["errors"].values():
+            assert texts
+            assert all(isinstance(text, str) and text for text in texts)
+        return body["errors"]
+
+
+class Site:
+    """One server and what its clients were given."""
+
+    def __init__(self, credentials: dict[str, Any], log: Path, address: str = "127.0.0.1") -> None:
+        self.credentials = credentials
+        self.address = address
+        self.base_url: str = credentials["base_url"]
+        self.tokens: dict[str, str] = credentials["tokens"]
+        self.log = log
+
+    def from_new_address(self) -> Site:
+        """Return the same server as a client sees it that nobody has heard of."""
+        return Site(self.credentials, self.log, new_address())
+
+    def connect(self) -> HTTPConnection:
+        """Return a connection, which may be used for several requests."""
+        netloc = urlsplit(self.base_url).netloc
+        return HTTPConnection(netloc, timeout=PATIENCE, source_address=(self.address, 0))
+
+    def request(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        token: str | None = None,
+        client: str | None = None,
+        headers: Headers = (),
+        json: Any = None,
+        form: list[tuple[str, str]] | None = None,
+        body: bytes | None = None,
+        content_type: str = JSON,
+    ) -> Answer:
+        """Send one request; ``token`` is one of the kinds in the credentials, or plain text.
+
+        With ``json``, ``form`` or ``body`` it has a body.
+        """
+        if json is not None:
+            body = dumps(json).encode()
+        if form is not None:
+            body, content_type = urlencode(form).encode(), FORM
+        connection = self.connect()
+        try:
+            connection.putrequest(method, path, skip_host="Host" in dict(headers))
+            if token is not None:
+                connection.putheader("Authorization", f"Bearer {self.tokens.get(token, token)}")
+            if client is not None:
+                connection.putheader("Hs-Client-Id", client)
+            for name, value in headers.items() if isinstance(headers, dict) else headers:
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Type", content_type)
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read().decode())
+        finally:
+            connection.close()
+
+    def as_acme(self, path: str, **options: Any) -> Answer:
+        """Send one request to the help desk as its first client."""
+        return self.request(path, **{"token": "valid", "client": "acme", **options})
+
+    def open(self) -> socket.socket:
+        """Return a connection for what is no proper request."""
+        parts = urlsplit(self.base_url)
+        return socket.create_connection(
+            (parts.hostname, parts.port), timeout=PATIENCE, source_address=(self.address, 0)
+        )
+
+    def send(self, data: bytes) -> bytes:
+        """Send bytes that are no proper request, and return all that comes back."""
+        with self.open() as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def new_address() -> str:
+    """Return an address of this machine that no test has asked from; some systems have only one."""
+    address = next(ADDRESSES)
+    with socket.socket() as probed:
+        try:
+            probed.bind((address, 0))
+        except OSError:
+            lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
+    return address
+
+
+def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:
+    """Make eight attempts at once, of which one has to get a 201; return the others' 422s."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = sorted(pool.map(attempt, range(8)), key=lambda answer: answer.status)
+    assert [answer.status for answer in answers] == [201] + [422] * 7
+    return answers[1:]
+
+
+def environment(database_url: str) -> dict[str, str]:
+    """Return the environment for the project's commands: nothing of the developer's own."""
+    own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
+    kept = {name: value for name, value in os.environ.items() if name not in own}
+    services = {"DATABASE_URL": database_url, "REDIS_URL": REDIS_URL}
+    return {**kept, **services, "SECRET_KEY": "only for tests"}
+
+
+def manage(
+    *arguments: str | Path, database_url: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` with warnings as errors."""
+    return _run([EXAMPLE / "manage.py", *arguments], database_url, check)
+
+
+def probe(*calls: list[Any], database_url: str) -> list[Any]:
+    """Return what the functions in ``probe.py`` return, inside the project and one process."""
+    return loads(_run([PROBE, dumps(calls)], database_url, check=True).stdout)
+
+
+def _run(
+    command: list[str | Path], database_url: str, check: bool
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        env=environment(database_url),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
+
+
+@contextmanager
+def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Popen[str]]]:
+    """Run ``demo`` at a free port; it is ended with the context, if it has not ended before."""
+    credentials, log = folder / "credentials.json", folder / "log"
+    command = [sys.executable, "-W", "error", EXAMPLE / "manage.py", "demo", "--port", "0"]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*command, "--credentials", credentials],
+            env=environment(database_url),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        # The last line of the explanation comes once the port is open.
+        for line in process.stdout or ():
+            if line.startswith("Serving at "):
+                break
+        else:
+            raise AssertionError(log.read_text())
+        yield Site(loads(credentials.read_text()), log), process
+    finally:
+        end(process)
+
+
+@contextmanager
+def serve_as_documented(program: str, folder: Path, database_url: str) -> Iterator[Site]:
+    """Run the command of docs/example.md that begins with ``program``, at a free port."""
+    credentials, log = folder / "credentials.json", folder / "log"
+    manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
+    port = free_port()
+    command = documented_command(program).replace("8000", str(port))
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            shlex.split(command),
+            cwd=ROOT,
+            env=environment(database_url),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        wait_for_port(port, process)
+        site = {**loads(credentials.read_text()), "base_url": f"http://127.0.0.1:{port}"}
+        yield Site(site, log)
+    finally:
+        assert end(process) == 0
+
+
+def documented_command(program: str) -> str:
+    """Return a line of docs/example.md, for the environment that the tests run in."""
+    found = re.findall(rf"^[.]venv/bin/{program} .*", DOCS.read_text(), re.MULTILINE)
+    assert len(found) == 1
+    return found[0].replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+
+
+def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> int:
+    """End a server and return its exit code."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return process.returncode
+
+
+def wait_for(text: str, file: Path) -> str:
+    """Return a file's content once ``text`` stands in it."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if text in (content := file.read_text()):
+            return content
+        time.sleep(0.05)
+    raise AssertionError(f"{text!r} is not in {content!r}")

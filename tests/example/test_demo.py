@@ -1,0 +1,210 @@
+"""The command: what it makes, writes and prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import NewDatabase
+from .support import manage, probe
+
+ROWS = {
+    "issue_tracker.Company": (4, 4),
+    "issue_tracker.CompanyUser": (4, 4),
+    "issue_tracker.Category": (12, 12),
+    "issue_tracker.Issue": (120, 120),
+    "help_desk.Client": (2, 2),
+    "help_desk.Customer": (125, 125),
+    "help_desk.Channel": (4, 4),
+    "help_desk.Team": (3, 3),
+    "help_desk.Tag": (10, 10),
+    "help_desk.Ticket": (65, 65),
+    "help_desk.Webhook": (2, 2),
+}
+"""Model to number of rows and highest id."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What one run of the command left behind."""
+
+    file: Path
+    credentials: dict[str, Any]
+    printed: str
+
+    @property
+    def tokens(self) -> list[str]:
+        return list(self.credentials["tokens"].values())
+
+
+@pytest.fixture
+def new_url(new_database: NewDatabase) -> str:
+    """A database without tables."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Prepared:
+    """One run for all tests that only look at what came of it."""
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "credentials.json").touch(mode=0o644)
+    return demo(folder, new_database(), "--host", "localhost", "--port", "8123")
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> dict[str, Any]:
+    """What is found after a run, and after a second one that had much to put right."""
+    folder = tmp_path_factory.mktemp("twice")
+    url = new_database()
+    first = demo(folder, url)
+    rows, new_ids, stranger, _ = probe(
+        ["rows"], ["new_ids"], ["stranger"], ["disturb"], database_url=url
+    )
+    second = demo(folder, url)
+    rows_again, new_ids_again, old, new, stranger_s = probe(
+        *(["rows"], ["new_ids"]),
+        *(["answers", first.tokens], ["answers", second.tokens], ["answers", [stranger]]),
+        database_url=url,
+    )
+    return {
+        "rows": [rows, rows_again],
+        "new_ids": [new_ids, new_ids_again],
+        "credentials": [first.credentials, second.credentials],
+        "answers": {"old": old, "new": new, "stranger": stranger_s},
+    }
+
+
+def demo(folder: Path, database_url: str, *options: str) -> Prepared:
+    """Prepare without serving."""
+    file = folder / "credentials.json"
+    done = manage("demo", "--no-serve", "--credentials", file, *options, database_url=database_url)
+    assert done.stderr == ""
+    return Prepared(file, json.loads(file.read_text()), done.stdout)
+
+
+def test_the_documented_rows_are_there(twice: dict[str, Any]) -> None:
+    found = twice["rows"][0]
+    assert {name: tuple(found[name][:2]) for name in ROWS} == ROWS
+
+
+def test_a_second_run_brings_back_every_row(twice: dict[str, Any]) -> None:
+    assert twice["rows"][1] == twice["rows"][0]
+
+
+def test_the_next_row_gets_the_next_free_id(twice: dict[str, Any]) -> None:
+    highest = {name: row[1] or 0 for name, row in twice["rows"][0].items()}
+    expected = {name: highest[name] + 1 for name in twice["new_ids"][0]}
+    assert twice["new_ids"] == [expected, expected]
+
+
+def test_a_second_run_replaces_every_secret(twice: dict[str, Any]) -> None:
+    first, second = twice["credentials"]
+    assert not set(first["tokens"].values()) & set(second["tokens"].values())
+    assert twice["answers"]["old"] == [401] * 5
+    for old, new in zip(first["users"], second["users"], strict=True):
+        assert old["username"] == new["username"]
+        assert old["password"] != new["password"]
+
+
+def test_each_token_is_what_it_says(twice: dict[str, Any]) -> None:
+    kinds = list(twice["credentials"][1]["tokens"])
+    assert kinds == ["valid", "read_only", "expired", "revoked", "other_user"]
+    assert twice["answers"]["new"] == [200, 200, 401, 401, 200]
+
+
+def test_other_users_and_their_tokens_stay(twice: dict[str, Any]) -> None:
+    assert twice["answers"]["stranger"] == [200]
+
+
+def test_credentials_are_complete(prepared: Prepared) -> None:
+    tokens, users = prepared.credentials["tokens"], prepared.credentials["users"]
+    assert prepared.credentials == {
+        "base_url": "http://localhost:8123",
+        "client_id": "acme",
+        "tokens": tokens,
+        "users": users,
+        "throttle": {"path": "/api/throttled", "limit": 5},
+        "features": ["ownership", "failed_auth_throttle"],
+    }
+    assert set(tokens) == {"valid", "read_only", "expired", "revoked", "other_user"}
+    assert [set(user) for user in users] == [{"username", "password"}] * 2
+
+
+def test_credentials_are_private_even_in_a_file_that_was_not(prepared: Prepared) -> None:
+    assert stat.S_IMODE(prepared.file.stat().st_mode) == 0o600
+    assert not list(prepared.file.parent.glob("credentials.json-*"))
+
+
+def test_everything_is_printed_for_a_person(prepared: Prepared) -> None:
+    lines = [line.strip() for line in prepared.printed.splitlines()]
+    for token in prepared.credentials["tokens"].values():
+        assert token in prepared.printed
+    for user in prepared.credentials["users"]:
+        assert f"{user['username']:<12}{user['password']}" in lines
+    for path in ("/", "/api/", "/api/v1/", "/admin/"):
+        assert [line for line in lines if line.split()[:1] == [f"http://localhost:8123{path}"]]
+    assert len([line for line in lines if line.startswith("curl ")]) == 7
+    assert "Serving" not in prepared.printed
+
+
+@pytest.mark.parametrize("rows", [1, 301])
+def test_rows_sets_issues_and_tickets(tmp_path: Path, new_url: str, rows: int) -> None:
+    demo(tmp_path, new_url, "--rows", str(rows))
+    found, tickets = probe(["rows"], ["tickets"], database_url=new_url)
+    assert found["issue_tracker.Issue"][:2] == [rows, rows]
+    assert found["help_desk.Ticket"][:2] == [rows + 5, rows + 5]
+    assert found["help_desk.Customer"][:2] == [125, 125]
+    assert sum(tickets["statuses"].values()) == rows
+    numbers = [*tickets["statuses"].values(), *[0] * (6 - len(tickets["statuses"]))]
+    assert max(numbers) - min(numbers) <= 1
+    assert tickets["messages"] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--rows", "0"], ["--rows", "many"], ["--port", "65536"]],
+)
+def test_nonsense_is_refused(new_url: str, options: list[str]) -> None:
+    done = manage("demo", "--no-serve", *options, database_url=new_url, check=False)
+    assert done.returncode == 2
+    assert options[0] in done.stderr
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, new_url: str) -> None:
+    file = tmp_path / "nowhere" / "credentials.json"
+    done = manage("demo", "--no-serve", "--credentials", file, database_url=new_url, check=False)
+    assert done.returncode == 1
+    assert f"Cannot write {file}: No such file or directory." in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////nowhere/db.sqlite3", "postgres://127.0.0.1:1/name", "mysql://127.0.0.1:1/name"],
+)
+def test_a_database_that_cannot_be_reached_is_said(url: str) -> None:
+    done = manage("demo", "--no-serve", database_url=url, check=False)
+    assert done.returncode == 1
+    assert "The database cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_said_before_anything_is_touched(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite3"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = manage("demo", "--port", port, database_url=f"sqlite:///{file}", check=False)
+    assert done.returncode == 1
+    assert f"Cannot serve at 127.0.0.1:{port}: Address already in use" in done.stderr
+    assert done.stdout == ""
+    assert not file.exists()
+
+
+def test_migrations_are_complete(new_url: str) -> None:
+    done = manage("makemigrations", "--check", "--dry-run", database_url=new_url)
+    assert "No changes detected" in done.stdout

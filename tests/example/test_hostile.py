@@ -1,0 +1,296 @@
+"""What no client of good will sends, and where a token must not turn up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from .conftest import NewDatabase
+from .help_desk import EMPTY, MESSAGE, TICKET
+from .hostile import MALFORMED, MULTIPART, PLACES, PLAIN, assert_refused, raw, send
+from .support import FORM, Site, manage, probe, serve, wait_for
+from .test_issue_tracker_writes import ISSUE
+
+DEEP = b'{"name": ' + b"[" * 100 + b"]" * 100 + b"}"
+BODIES = {
+    "cut": b'{"name": "x"',
+    "trailing": b'{"name": "x"} x',
+    "single quotes": b"{'name': 'x'}",
+    "not UTF-8": b'{"name": "\xff"}',
+    "UTF-16": '{"name": "x"}'.encode("utf-16"),
+    "byte-order mark": b'\xef\xbb\xbf{"name": "x"}',
+    "NaN": b'{"name": NaN}',
+    "Infinity": b'{"name": -Infinity}',
+    "101 levels": DEEP,
+    "100,000 lists": b"[" * 100_000,
+    "100,000 objects": b'{"a":' * 100_000,
+    "5,000 digits": b'{"name": ' + b"1" * 5_000 + b"}",
+    "control character": b'{"name": "a\nb"}',
+    "bad escape": b'{"name": "\\x"}',
+    "NUL": b"\0",
+    "form": b"name=x",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_malformed_bodies(scratch: Site, body: bytes) -> None:
+    for path in ("/api/issues", "/api/categories", "/api/companies"):
+        answer = scratch.request(path, method="POST", body=body, token="valid")
+        assert assert_refused(answer, 422) == MALFORMED
+    for method, path in (
+        *(("POST", f"/api/v1/{kind}") for kind in ("tickets", "customers", "tags")),
+        *(("PATCH", f"/api/v1/{kind}/1") for kind in ("tickets", "customers", "tags")),
+        *(("PUT", "/api/v1/tickets/1"), ("POST", "/api/v1/tickets/1/messages")),
+    ):
+        assert assert_refused(scratch.as_acme(path, method=method, body=body), 400) == EMPTY
+
+
+@pytest.mark.parametrize("body", [b"name=%ff", b"name=\xff", b"a" + b"[b]" * 101 + b"=1"])
+def test_malformed_forms(scratch: Site, body: bytes) -> None:
+    options: dict[str, Any] = {"method": "POST", "body": body, "content_type": FORM}
+    answer = scratch.request("/api/issues", token="valid", **options)
+    assert assert_refused(answer, 422) == MALFORMED
+    assert assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400) == EMPTY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"name[=x",
+        b"[]=x",
+        b"[name]=x",
+        b"name[]=x&name[a]=y&name=z",
+        b"category_ids[999999999999999999999]=1",
+        b"category_ids[-1]=1",
+        b"category_ids[][]=1&category_ids[][a]=2",
+        b"&&&=&=x",
+        b"%00=%00",
+        b"name=" + b"%" * 1000,
+    ],
+)
+def test_odd_forms(scratch: Site, body: bytes) -> None:
+    options: dict[str, Any] = {"method": "POST", "body": body, "content_type": FORM}
+    assert_refused(scratch.request("/api/issues", token="valid", **options), 422)
+    assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400, 422)
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "\udfff\ud800", "\0" * 1000])
+def test_texts_that_no_database_can_hold(scratch: Site, text: str) -> None:
+    attachment = {"file_name": [{"deep": text}]}
+    for path, body, field in (
+        ("tickets/1/messages", {**MESSAGE, "body": text}, "body"),
+        (
+            "tickets/1/messages",
+            {**MESSAGE, "attachments": [{}, attachment]},
+            "attachments.1.file_name.0.deep",
+        ),
+        ("tickets", {**TICKET, "tags": ["Invoice", text]}, "tags.1"),
+        ("customers", {"name": "N", "email": text}, "email"),
+        ("tags", {"name": text}, "name"),
+        ("webhook", {"webhooks": {"secret": text}}, "webhooks.secret"),
+    ):
+        answer = scratch.as_acme(f"/api/v1/{path}", method="POST", json=body)
+        assert list(assert_refused(answer, 422)["errors"]) == [field]
+    for path, body in (
+        ("issues", ISSUE),
+        ("issues/2/close", {}),
+        ("webhooks", {"url": "https://odd.example/"}),
+    ):
+        sent = {**body, "description": text}
+        answer = scratch.request(f"/api/{path}", method="POST", json=sent, token="valid")
+        assert list(assert_refused(answer, 422)["errors"]) == ["description"]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 4000, "1e-999", "-0", "1.5"])
+def test_numbers(scratch: Site, number: str) -> None:
+    for path, field in (
+        ("/api/issues", '"category_ids"'),
+        ("/api/issues", '"severity"'),
+        ("/api/categories", '"name": "x", "company_id"'),
+        ("/api/v1/tickets", '"team"'),
+        ("/api/v1/tickets", '"tags"'),
+        ("/api/v1/tickets", '"channel"'),
+    ):
+        for value in (number, f"[{number}]", f'{{"id": {number}}}'):
+            body = f"{{{field}: {value}}}".encode()
+            assert "errors" in assert_refused(scratch.as_acme(path, method="POST", body=body), 422)
+
+
+def test_an_infinite_number_is_not_stored(scratch: Site) -> None:
+    body = (
+        b'{"body": "x", "from_contact": {"email": "x@example.com"}, "attachments": [{"a": 1e999}]}'
+    )
+    answer = scratch.as_acme("/api/v1/tickets/1/messages", method="POST", body=body)
+    assert list(assert_refused(answer, 422)["errors"]) == ["attachments.0.a"]
+
+
+def test_the_last_of_repeated_keys_counts(scratch: Site) -> None:
+    body = b'{"name": 1, "name": "Last", "color": "#fff"}'
+    answer = scratch.as_acme("/api/v1/tags", method="POST", body=body)
+    assert (answer.status, answer.json()["data"]["name"]) == (201, "Last")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(PLAIN, "text/html", "application/xml", MULTIPART, "multipart/form-data"),
+        *("application/vnd.api+json", "garbage", "application/json; charset=utf-16"),
+        *("application/json; charset=base64", "application/json; charset=nope"),
+    ],
+)
+def test_415(scratch: Site, content_type: str) -> None:
+    for path in ("/api/issues", "/api/v1/tickets"):
+        answer = scratch.as_acme(path, method="POST", body=b"{}", content_type=content_type)
+        assert assert_refused(answer, 415) == {"message": "Unsupported media type."}
+
+
+@pytest.mark.parametrize("content_type", [PLAIN, "application/xml", MULTIPART, "garbage"])
+def test_an_empty_body_has_no_type(scratch: Site, content_type: str) -> None:
+    options: dict[str, Any] = {"method": "POST", "body": b"", "content_type": content_type}
+    assert "errors" in assert_refused(scratch.as_acme("/api/issues", **options), 422)
+    assert assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400) == EMPTY
+
+
+@pytest.mark.parametrize("path", ["/api/issues", "/api/v1/tickets", "/api/v1/tags"])
+@pytest.mark.parametrize(
+    ("start", "content_type"),
+    [(b'{"name": "', "application/json"), (b"[" * 1000, "application/json"), (b"name=", FORM)],
+)
+@pytest.mark.parametrize("placement", ["header", "payload"])
+def test_413(scratch: Site, path: str, start: bytes, content_type: str, placement: str) -> None:
+    body = start + b"x" * 3_000_000
+    token = "valid" if placement == "header" else None
+    answer = scratch.as_acme(path, method="POST", body=body, content_type=content_type, token=token)
+    # A token in a body that is too large is not looked for.
+    assert_refused(answer, 413 if token else 401)
+
+
+def test_too_many_fields(scratch: Site) -> None:
+    body = b"&".join(b"category_ids[]=1" for _ in range(1001))
+    options: dict[str, Any] = {"method": "POST", "body": body, "content_type": FORM}
+    for path in ("/api/issues", "/api/v1/tickets"):
+        assert_refused(scratch.as_acme(path, **options), 400)
+    query = "&".join(f"x{number}=1" for number in range(1001))
+    for path in ("/api/issues", "/api/v1/tickets", "/api/nowhere"):
+        assert_refused(scratch.as_acme(f"{path}?{query}"), 400, 404)
+
+
+def test_many_ids_cost_as_many_queries_as_one(scratch: Site, scratch_database_url: str) -> None:
+    token = scratch.tokens["valid"]
+    one, many = (
+        probe(["write_queries", token, number], database_url=scratch_database_url)[0]
+        for number in ("1", "90")
+    )
+    assert one == many
+
+
+def head(site: Site, path: str, length: int | str) -> bytes:
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {urlsplit(site.base_url).netloc}",
+        f"Authorization: Bearer {site.tokens['valid']}",
+        "Hs-Client-Id: acme",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("path", ["/api/companies", "/api/v1/tags"])
+def test_a_short_body_is_not_taken_for_a_whole_one(scratch: Site, path: str) -> None:
+    status, _, body = raw(scratch, head(scratch, path, 500) + b'{"name": "short"}')
+    assert status == 400
+    assert set(body) == {"message"}
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "9" * 30, "1, 1", "+5", "0x10"])
+def test_lengths_that_are_none(scratch: Site, length: str) -> None:
+    status, _, body = raw(scratch, head(scratch, "/api/companies", length) + b'{"name": "x"}')
+    assert (status, set(body)) == (400, {"message"})
+
+
+def test_a_vanished_client_leaves_nothing_behind(scratch: Site, scratch_database_url: str) -> None:
+    with scratch.open() as connection:
+        connection.sendall(head(scratch, "/api/companies", 500) + b'{"name": "vanished-client"}')
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    time.sleep(0.5)
+    assert scratch.request("/api/companies").status == 200
+    assert probe(["holds", "vanished-client"], database_url=scratch_database_url) == [[]]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "", "a b", "x" * 300, "127.0.0.1:x", "[::1", "\xff"]
+)
+def test_hosts_that_are_not_ours(scratch: Site, host: str) -> None:
+    token = scratch.tokens["valid"].encode()
+    for path in (b"/api/issues", b"/api/v1/tickets", b"/api/nowhere"):
+        request = b"GET %s?api_token=%s HTTP/1.1\r\nHost: %s\r\n\r\n"
+        status, start, body = raw(scratch, request % (path, token, host.encode("latin-1")))
+        assert (status, body) == (400, {"message": "Bad request."})
+        assert b"nosniff" in start
+    page = scratch.send(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    assert b" 400 " in page
+    assert b"text/html" in page
+
+
+@pytest.mark.parametrize("path", ["/api/issues/", "/api/v1/tags/", "/api/nowhere/"])
+def test_no_redirect_carries_a_token(scratch: Site, path: str) -> None:
+    url = f"{path}?api_token={scratch.tokens['valid']}"
+    for method in ("GET", "POST"):
+        answer = scratch.request(url, method=method, client="acme", body=b"{}")
+        assert assert_refused(answer, 404)
+        assert "Location" not in answer.headers
+
+
+def test_no_log_line_shows_a_token(scratch: Site) -> None:
+    """Whatever the other tests of this server did before is part of it."""
+    token = scratch.tokens["valid"]
+    for place in PLACES:
+        for path in ("/api/companies", "/api/v1/tags", "/api/nowhere", "/nowhere"):
+            send(scratch, place, path, {"name": "Logged"})
+            send(scratch, place, path, {"name": "x" * 300})
+    body = f'{{"api_token": "{token}", '.encode()
+    scratch.request("/api/companies", method="POST", body=body)
+    scratch.request("/api/logged", method="POST", body=body)
+    log = wait_for('"POST /api/logged HTTP/1.1" 404', scratch.log)
+    for secret in [*scratch.tokens.values(), "api_token"]:
+        assert secret not in log
+    assert "Internal Server Error" not in log
+
+
+def test_a_new_start_brings_back_what_clients_changed(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    url = new_database()
+    manage("demo", "--no-serve", database_url=url)
+    seeded = probe(["rows"], database_url=url)
+    with serve(tmp_path, url) as (site, _):
+        for path, body in (
+            ("/api/issues", ISSUE),
+            ("/api/companies", {"name": "New"}),
+            ("/api/companies/1/users", {"email": "new@example.com"}),
+            ("/api/webhooks", {"url": "https://new.example/"}),
+            ("/api/categories/1/subscriptions", {"email": "new@example.com"}),
+            ("/api/v1/webhook", {"webhooks": {"enabled": False}}),
+        ):
+            assert site.as_acme(path, method="POST", json=body).status == 201
+        for path, body in (("tickets", TICKET), ("tickets/2/messages", MESSAGE)):
+            assert site.as_acme(f"/api/v1/{path}", method="POST", json=body).status == 201
+        changed = site.request("/api/issues/1", method="PUT", json=ISSUE, token="valid")
+        assert changed.status == 200
+        for path in ("/api/companies/2", "/api/categories/1", "/api/issues/3"):
+            assert site.request(path, method="DELETE", token="valid").status == 200
+        for path in ("/api/v1/tickets/1", "/api/v1/customers/5", "/api/v1/tags/1"):
+            assert site.as_acme(path, method="DELETE").status == 200
+        tags = {"tags": ["Refund", "Damage"], "status": "closed"}
+        assert site.as_acme("/api/v1/tickets/7", method="PATCH", json=tags).status == 200
+        assert probe(["rows"], database_url=url) != seeded
+    manage("demo", "--no-serve", database_url=url)
+    assert probe(["rows"], database_url=url) == seeded
+    (next_ids,) = probe(["new_ids"], database_url=url)
+    assert (next_ids["issue_tracker.Issue"], next_ids["help_desk.Ticket"]) == (121, 66)
