@@ -21,13 +21,17 @@ import time
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 from django_ratelimit.core import get_usage
 
+from .addresses import find_address
 from .exceptions import LimitUnavailable
+from .outages import Outages
 from .settings import UNSET, api_settings
 from .signals import cache_unavailable
 
-logger = logging.getLogger(__name__)
+_outages = Outages(logging.getLogger(__name__))
 
 _UNITS = {
     name: seconds
@@ -42,7 +46,6 @@ _UNITS = {
 MAX_SECONDS = 366 * _UNITS["d"]
 """A year: memcached forgets at once what is to be kept for very long."""
 _RATE = re.compile(r"(?P<limit>[0-9]{1,9})/(?P<number>(?:[1-9][0-9]{0,4})?)(?P<unit>[a-z]+)")
-_HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
 
 
 class Rate(NamedTuple):
@@ -109,6 +112,15 @@ def parse_rate(text: Any) -> Rate:
     return rate
 
 
+def validate_rate(text: str) -> None:
+    """Raise Django's ``ValidationError`` for what ``parse_rate`` refuses."""
+    try:
+        parse_rate(text)
+    except ValueError:
+        message = _("%(rate)r is no rate such as 60/m or 10/5s.")
+        raise ValidationError(message, code="invalid", params={"rate": text}) from None
+
+
 def is_enabled() -> bool:
     """Tell whether anything is counted at all: django-ratelimit's own setting says so."""
     return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
@@ -128,7 +140,8 @@ def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET) -> Usage | Non
     try:
         return _count(key, parse_rate(rate))
     except Exception as exc:  # noqa: BLE001 - each cache library has errors of its own
-        _outages.report(scope, exc)
+        cache_unavailable.send_robust(sender=scope, exception=exc)
+        _outages.report(f"Limit {scope!r} cannot be counted", exc)
     if (api_settings.on_cache_failure if on_failure is UNSET else on_failure) == "closed":
         raise LimitUnavailable
     return None
@@ -153,49 +166,15 @@ def _count(key: str, rate: Rate) -> Usage:
     return Usage(rate.limit, found["count"], int(time.time()) + found["time_left"] + 1)
 
 
-class _Outages:
-    """Tells the signal's receivers of each failure, and the log once a minute."""
-
-    def __init__(self) -> None:
-        self._silent_until = -math.inf
-
-    def report(self, scope: str, exc: Exception) -> None:
-        cache_unavailable.send_robust(sender=scope, exception=exc)
-        now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + 60
-            logger.error("Limit %r cannot be counted: %s: %s", scope, type(exc).__name__, exc)
-
-
-_outages = _Outages()
-
-
 def client_address(request: Any) -> str:
-    """Return the address that a request comes from, as text; ``""`` if there is none.
+    """Return the address that a request counts against, as text; ``""`` if there is none.
 
-    ``REMOTE_ADDR``, or with ``TRUSTED_PROXIES`` = n the n-th from the right of
-    ``X-Forwarded-For``: what stands left of it is the client's own word. An IPv6 client has a
-    whole /64 network and counts as that.
+    An IPv6 client has a whole /64 network and counts as that.
     """
-    proxies = api_settings.trusted_proxies
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    named = _network(forwarded[-proxies]) if 0 < proxies <= len(forwarded) else None
-    return named or _network(request.META.get("REMOTE_ADDR", "")) or ""
-
-
-def _network(text: str) -> str | None:
-    """Return an address in its one spelling, an IPv6 one as its /64; ``None`` if it is none."""
-    with_port = _HOST_AND_PORT.fullmatch(text.strip())
-    host = (with_port["v6"] or with_port["v4"]) if with_port else text.strip()
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address), 64), strict=False))
+    address = find_address(request)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address), 64), strict=False))
+    return "" if address is None else str(address)
 
 
 def show(view: Any, usage: Usage) -> None:

@@ -1,0 +1,23 @@
+"""Logging of what keeps going wrong, without flooding the log."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+
+class Outages:
+    """Writes one line a minute to a logger, however often it is asked."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        """Take the logger; nothing was written to it yet."""
+        self.logger = logger
+        self._silent_until = -math.inf
+
+    def report(self, text: str, exc: Exception) -> None:
+        """Log ``text`` and the exception as an error, unless a line is less than a minute old."""
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + 60
+            self.logger.error("%s: %s: %s", text, type(exc).__name__, exc)
