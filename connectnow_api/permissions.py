@@ -32,8 +32,12 @@ class HasAbilities(BasePermission):
         required = self.get_required_abilities(request, view)
         if required is None:
             return False
-        request.missing_abilities = [name for name in required if not request.auth.can(name)]
+        request.missing_abilities = self.get_missing_abilities(request.auth, required)
         return not request.missing_abilities
+
+    def get_missing_abilities(self, token: AbstractAPIToken, required: list[str]) -> list[str]:
+        """Return those of the required abilities that the token lacks; ``[]``: it passes."""
+        return [name for name in required if token.cannot(name)]
 
     def get_required_abilities(self, request: Any, view: Any) -> list[str] | None:
         """Return the abilities this request needs; ``None`` if a mapping does not name it."""
@@ -52,6 +56,17 @@ class HasAbilities(BasePermission):
 def _names(abilities: Iterable[str]) -> list[str]:
     """Return the abilities as a list; one text, which ``check`` reports, is one ability."""
     return [abilities] if isinstance(abilities, str) else list(abilities)
+
+
+class HasAnyAbility(HasAbilities):
+    """Lets a token pass that has one at least of the abilities that ``HasAbilities`` would ask for.
+
+    An empty list asks for no more than a valid token, as there.
+    """
+
+    def get_missing_abilities(self, token: AbstractAPIToken, required: list[str]) -> list[str]:
+        """Return all of the required abilities if the token has none of them."""
+        return [] if not required or token.can_any(*required) else required
 
 
 class HasAbilitiesOrReadOnly(HasAbilities):
