@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from .errors import challenge, neutral_message, translated, validation_body
+from .events import emit_for_request
 from .exceptions import (
     ConflictingTokens,
     IncompleteRequest,
@@ -146,8 +147,9 @@ class ExceptionHandler:
         if isinstance(exc, ConflictingTokens):
             headers["WWW-Authenticate"] = challenge(self.keyword, "invalid_request")
         missing = getattr(self.request, "missing_abilities", None)
-        if status_code == status.HTTP_403_FORBIDDEN and missing:
+        if self.request and status_code == status.HTTP_403_FORBIDDEN and missing:
             headers["WWW-Authenticate"] = challenge(self.keyword, "insufficient_scope", missing)
+            emit_for_request("denied", self.request, self.request.auth, reason=" ".join(missing))
         if status_code == status.HTTP_429_TOO_MANY_REQUESTS:
             # RFC 6585 section 4: no cache may keep it.
             headers["Cache-Control"] = "no-store"

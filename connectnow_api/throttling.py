@@ -14,6 +14,7 @@ from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
 from . import limits
+from .events import emit_for_request
 from .settings import UNSET
 
 
@@ -69,6 +70,8 @@ class BaseRateThrottle(BaseThrottle):
         if self.usage is None:
             return True
         limits.show(view, self.usage)
+        if self.usage.is_exceeded and hasattr(request.auth, "digest"):
+            emit_for_request("throttled", request, request.auth, reason=scope)
         return not self.usage.is_exceeded
 
     def wait(self) -> float | None:
@@ -97,9 +100,18 @@ class UserRateThrottle(BaseRateThrottle):
 
 
 class TokenRateThrottle(UserRateThrottle):
-    """Counts by token; where there is none, by user, and else by address."""
+    """Counts by token; where there is none, by user, and else by address.
+
+    A token's own ``rate`` replaces that of the scope, not one of the class.
+    """
 
     scope = "token"
+
+    def get_rate(self, request: Any, view: Any) -> Any:
+        """Return the token's own rate, else that of class or scope."""
+        auth = getattr(request, "auth", None)
+        own = getattr(auth, "rate", "") if self.rate is UNSET else ""
+        return own or super().get_rate(request, view)
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return kind and key of the token, else of the user, else the client's address."""

@@ -18,6 +18,7 @@ SECRET_LENGTH = 40
 """238 random bits: with nothing to guess, a plain digest is enough."""
 CHECKSUM_LENGTH = 6
 TAIL_LENGTH = 4
+FINGERPRINT_LENGTH = 8
 MAX_LENGTH = 255
 """The longest value that is looked at; anything longer is nobody's token."""
 
@@ -69,6 +70,14 @@ def is_well_formed(token: str, prefix: str) -> bool:
 def digest(token: str) -> str:
     """Return the SHA-256 of the whole token as 64 lower-case hex digits: what is stored."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+def fingerprint(digest: str) -> str:
+    """Return the first eight digits of a digest: enough to find an event, too few to find a token.
+
+    Whoever holds a token can compute them: ``printf %s TOKEN | sha256sum | cut -c1-8``.
+    """
+    return digest[:FINGERPRINT_LENGTH]
 
 
 def tail(token: str) -> str:
