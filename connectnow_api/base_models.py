@@ -6,121 +6,61 @@ primary key or ``owner``. Importing this module creates no table.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
 from types import EllipsisType
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.conf import settings
-from django.db import models
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.validators import EMPTY_VALUES
+from django.db import IntegrityError, models, router, transaction
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from . import tokens
+from . import events
+from .abilities import ANY_ABILITY, validate_abilities
+from .addresses import validate_networks
+from .exceptions import TokenConflict
+from .limits import validate_rate
+from .managers import (
+    APITokenManager,
+    APITokenQuerySet,
+    NewAPIToken,
+    build,
+    check_expiry,
+    expiry_after,
+    is_expired,
+    is_standing,
+    revoke_rows,
+    stored,
+    validate_client,
+    validate_idle_timeout,
+    validate_text,
+)
 from .settings import api_settings
 
-ANY_ABILITY = "*"
-
-# scope-token of RFC 6749 section 3.3, because a challenge names missing abilities as its scope.
-_ABILITY = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-
-TokenT = TypeVar("TokenT", bound="AbstractAPIToken")
-
-
-class NewAPIToken(NamedTuple, Generic[TokenT]):
-    """A fresh row, and the plain text that exists nowhere else."""
-
-    token: TokenT
-    plain_text: str
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.token}>"
+__all__ = [
+    "APITokenManager",
+    "APITokenQuerySet",
+    "AbstractAPIToken",
+    "NewAPIToken",
+    "get_token_models",
+]
 
 
-class APITokenQuerySet(models.QuerySet[TokenT]):
-    """Queries over one kind of token."""
-
-    def revoke(self) -> int:
-        """Revoke the tokens that are not revoked yet; return how many those were.
-
-        In force for the next request that starts. A token revoked before keeps its time.
-        """
-        return self.filter(revoked_at=None).update(revoked_at=timezone.now())
-
-    def find(self, plain_text: str) -> TokenT | None:
-        """Return the row of a token with its owner, or ``None``: one query, on a unique index."""
-        digest = tokens.digest(plain_text)
-        row = self.select_related("owner").filter(digest=digest).first()
-        # A case-insensitive collation may have matched what is not the same text.
-        return row if row is not None and tokens.equal(row.digest, digest) else None
-
-
-class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: ignore[misc]
-    """Issues tokens and finds their rows."""
-
-    @sensitive_variables("plain_text")
-    def issue(
-        self,
-        owner: Any,
-        name: str,
-        abilities: Iterable[str] = (),
-        *,
-        expires_at: datetime | EllipsisType | None = ...,
-        client: str = "",
-    ) -> NewAPIToken[Any]:
-        """Create a token for ``owner`` and return its row with the plain text.
-
-        ``abilities``: exact names, or ``"*"`` for all; none unless given. ``expires_at``: an aware
-        datetime, ``None`` for a token that never expires, left out for ``TOKEN_LIFETIME`` from
-        now. ``client``: what a required header is matched against. Raises ``ValueError`` for a
-        name that is blank, longer than 255 characters or holds a NUL, an ability that is no RFC
-        6749 scope, or a client that is longer than 255 characters, has a comma or cannot be
-        printed, and ``TypeError`` for abilities given as one text.
-        """
-        prefix = self.model.get_token_prefix()
-        plain_text = tokens.generate(prefix)
-        row = self.create(
-            owner=owner,
-            name=_clean_name(name),
-            prefix=prefix,
-            tail=tokens.tail(plain_text),
-            digest=tokens.digest(plain_text),
-            abilities=_clean_abilities(abilities),
-            expires_at=_default_expiry() if expires_at is ... else expires_at,
-            client=_clean_client(client),
-        )
-        return NewAPIToken(row, plain_text)
-
-
-def _clean_name(name: str) -> str:
-    if not name.strip() or len(name) > 255 or "\0" in name:
-        raise ValueError("A token needs a name of 1 to 255 characters, none of them NUL.")
-    return name
-
-
-def _clean_client(client: str) -> str:
-    """Return the client; a comma would match a header that was sent twice."""
-    if len(client) > 255 or not client.isprintable() or "," in client:
-        raise ValueError("A client is up to 255 printable characters without a comma.")
-    return client
-
-
-def _clean_abilities(abilities: Iterable[str]) -> list[str]:
-    if isinstance(abilities, str):
-        raise TypeError(f"Abilities are a list of names, not one text: [{abilities!r}].")
-    names = list(dict.fromkeys(abilities))
-    for name in names:
-        if not _ABILITY.fullmatch(name):
-            raise ValueError(f"An ability is printable ASCII without space, quote, \\: {name!r}.")
-    return names
-
-
-def _default_expiry() -> datetime | None:
-    lifetime = api_settings.token_lifetime
-    return None if lifetime is None else timezone.now() + lifetime
+VALIDATORS: Mapping[str, Callable[[Any], None]] = {
+    "name": validate_text,
+    "abilities": validate_abilities,
+    "allowed_networks": validate_networks,
+    "rate": validate_rate,
+    "client": validate_client,
+    "idle_timeout": validate_idle_timeout,
+}
+"""Column to what its value has to pass, if it is not empty."""
 
 
 class AbstractAPIToken(models.Model):
@@ -128,6 +68,9 @@ class AbstractAPIToken(models.Model):
 
     Subclass it for a kind of your own. Override ``owner`` with a key to any model that has
     ``pk``, ``is_authenticated`` and ``is_active``; give ``token_prefix`` a prefix of its own.
+
+    Each change is one UPDATE of the columns that it is about, on the condition that the token is
+    not revoked; so none can undo what another process did meanwhile. ``save()`` is for new rows.
     """
 
     token_prefix: ClassVar[str | None] = None
@@ -153,6 +96,7 @@ class AbstractAPIToken(models.Model):
     idle_timeout = models.DurationField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_address = models.GenericIPAddressField(null=True, blank=True, editable=False)
+    # In the future while a rotated token is in its grace: what is set is never taken back.
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     # One to one, so that the database itself refuses a second successor.
     rotated_from = models.OneToOneField(
@@ -185,24 +129,165 @@ class AbstractAPIToken(models.Model):
         return f"{self.prefix}_…{self.tail}" if self.prefix else f"…{self.tail}"
 
     @property
+    def state(self) -> str:
+        """``"active"``, ``"revoked"``, ``"expired"``, or ``"idle"``: unused for too long."""
+        now = timezone.now()
+        if self.revoked_at is not None and self.revoked_at <= now:
+            return "revoked"
+        maximum = api_settings.max_token_lifetime
+        oldest = None if maximum is None else self.created_at + maximum
+        if any(end is not None and end <= now for end in (self.expires_at, oldest)):
+            return "expired"
+        return "idle" if self._is_idle(now) else "active"
+
+    def _is_idle(self, now: datetime) -> bool:
+        if self.idle_timeout is None:
+            return False
+        # A use of less than an interval ago may not be written yet.
+        since = (self.last_used_at or self.created_at) + self.idle_timeout
+        return since + api_settings.last_used_interval <= now
+
+    @property
     def is_usable(self) -> bool:
-        """Whether the token opens anything now: not revoked, not expired, and its owner active."""
-        if self.revoked_at is not None:
-            return False
-        if self.expires_at is not None and self.expires_at <= timezone.now():
-            return False
+        """Whether the token opens anything now: in force, and its owner active."""
+        return self.state == "active" and self.is_owner_active
+
+    @property
+    def is_owner_active(self) -> bool:
+        """Whether the owner may come in; one that has no ``is_active`` always may."""
         return bool(getattr(self.owner, "is_active", True))
 
-    def can(self, ability: str) -> bool:
-        """Tell whether the token has ``ability``, by its exact name or by ``"*"``."""
+    def can(self, *abilities: str) -> bool:
+        """Tell whether the token has all of ``abilities``, by their exact names or by ``"*"``."""
         granted = self.abilities if isinstance(self.abilities, list) else []
-        return ability in granted or ANY_ABILITY in granted
+        return ANY_ABILITY in granted or all(ability in granted for ability in abilities)
+
+    def can_any(self, *abilities: str) -> bool:
+        """Tell whether the token has one of ``abilities`` at least."""
+        return any(self.can(ability) for ability in abilities)
+
+    def cannot(self, *abilities: str) -> bool:
+        """Tell whether the token lacks one of ``abilities`` at least."""
+        return not self.can(*abilities)
+
+    def validate(self) -> None:
+        """Raise ``ValidationError`` by field for what no new token may have."""
+        errors: dict[str, Any] = {}
+        try:
+            self.clean_fields(exclude={"owner"})
+        except ValidationError as exc:
+            exc.update_error_dict(errors)
+        try:
+            check_expiry(self.expires_at, self.created_at)
+        except ValidationError as exc:
+            exc.update_error_dict(errors)
+        if errors:
+            raise ValidationError(errors)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Raise ``ValidationError`` by field; beside Django's validation by ``VALIDATORS``.
+
+        They are no validators of the fields, which migrations of every kind would repeat.
+        """
+        errors: dict[str, Any] = {}
+        try:
+            super().clean_fields(exclude)
+        except ValidationError as exc:
+            exc.update_error_dict(errors)
+        for name in VALIDATORS.keys() - {*errors, *(exclude or ())}:
+            try:
+                self._clean_field(name)
+            except ValidationError as exc:
+                errors[name] = [exc]
+        if errors:
+            raise ValidationError(errors)
+
+    def _clean_field(self, name: str) -> None:
+        value = getattr(self, name)
+        if value not in EMPTY_VALUES:
+            VALIDATORS[name](value)
+
+    def rename(self, name: str) -> None:
+        """Give the token another name; raise ``ValidationError`` or ``TokenConflict``."""
+        before = self.name
+        others = {field.name for field in self._meta.concrete_fields} - {"name"}
+        type(self)(name=name).clean_fields(exclude=others)
+        self._change(is_standing(), name=name)
+        events.emit("renamed", self, reason=f"from {before}")
+
+    def extend(self, expires_at: datetime | None) -> None:
+        """Let the token expire at another time, ``None`` for never, also if it has expired.
+
+        Raises ``ValidationError`` for a time in the past or beyond ``MAX_TOKEN_LIFETIME`` from
+        its creation, ``TokenConflict`` if it is revoked or rotated: those are final.
+        """
+        check_expiry(expires_at, self.created_at)
+        self._change(Q(revoked_at=None), expires_at=expires_at, expiry_notified_at=None)
+        events.emit("extended", self)
 
     def revoke(self) -> bool:
         """Revoke the token in the database and here; return ``False`` if it was revoked before."""
-        revoked = APITokenQuerySet(type(self), using=self._state.db).filter(pk=self.pk).revoke()
+        revoked = revoke_rows([self])
         self.refresh_from_db(fields=["revoked_at"])
         return bool(revoked)
+
+    @sensitive_variables("new")
+    def rotate(
+        self, grace: timedelta = timedelta(0), *, expires_at: datetime | EllipsisType | None = ...
+    ) -> NewAPIToken[Any]:
+        """Give the token a successor that is its twin but for secret and dates, and return that.
+
+        The old one opens what it did for ``grace`` more, and is revoked then. The new one lives as
+        long as the old one was to live, unless ``expires_at`` says otherwise. Raises
+        ``TokenConflict`` if the token is revoked, expired or rotated already, by whichever process
+        was first, and ``ValidationError`` for a negative grace or an ``expires_at`` that cannot be.
+        """
+        if grace < timedelta(0):
+            raise ValidationError({"grace": _("A grace is not negative.")})
+        new = self._build_successor(expires_at)
+        end = timezone.now() + grace
+        # Whoever looks at the expiry alone shall not be told more than is true.
+        expiry = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
+        try:
+            with transaction.atomic(using=router.db_for_write(type(self), instance=self)):
+                condition = Q(revoked_at=None) & ~is_expired()
+                self._change(condition, revoked_at=end, expires_at=expiry)
+                new.token.save(force_insert=True)
+        except IntegrityError:
+            raise self._conflict() from None
+        events.emit("created", new.token)
+        events.emit("rotated", self, reason=f"by {new.token.pk}")
+        return new
+
+    @sensitive_variables("new")
+    def _build_successor(self, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
+        own = {
+            field.attname: getattr(self, field.attname)
+            for field in self._meta.concrete_fields
+            if field.editable and not field.primary_key
+        }
+        lifetime = None if self.expires_at is None else self.expires_at - self.created_at
+        expiry = expiry_after(lifetime) if expires_at is ... else expires_at
+        new = build(type(self), **{**own, "expires_at": expiry, "rotated_from": self})
+        check_expiry(expiry, new.token.created_at)
+        return new
+
+    def _change(self, condition: Q, **values: Any) -> None:
+        """Change columns of the stored row and read them back; raise ``TokenConflict``."""
+        rows = stored(self).filter(pk=self.pk)
+        changed = rows.filter(condition).update(**values)
+        if not changed:
+            raise self._conflict()
+        self.refresh_from_db(fields=[*values])
+
+    def _conflict(self) -> TokenConflict:
+        """Read what became of the row, and return the refusal that says so."""
+        try:
+            self.refresh_from_db(fields=["revoked_at", "expires_at", "last_used_at"])
+        except ObjectDoesNotExist:
+            return TokenConflict(self, "pruned")
+        is_rotated = self.state == "active" and self.revoked_at is not None
+        return TokenConflict(self, "rotated" if is_rotated else self.state)
 
 
 def get_token_models() -> list[type[AbstractAPIToken]]:

@@ -6,6 +6,7 @@ APIException
 ├── ConflictingTokens         400  more than one token was sent
 ├── MalformedRequest          the profile's status: the body is not what it says it is
 │   └── EmptyRequest          the same, where there is no body, or nothing in it
+├── TokenConflict             409  a token cannot be changed any more
 ├── IncompleteRequest         400  the body is not as long as Content-Length says
 ├── TooManyFields             400  the request has more fields than the site allows
 ├── RequestTooLarge           413  the body is larger than the site allows
@@ -13,6 +14,8 @@ APIException
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from rest_framework import status
 from rest_framework.exceptions import APIException, AuthenticationFailed
@@ -33,6 +36,23 @@ class ConflictingTokens(APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_detail = "Send one API token, in one place."
     default_code = "invalid_request"
+
+
+class TokenConflict(APIException):
+    """A token cannot be changed as asked: it is revoked, rotated, expired or gone.
+
+    ``token`` is the row as it is now, ``state`` what became of it: ``"revoked"``, ``"rotated"``,
+    ``"expired"``, ``"idle"`` or ``"pruned"``.
+    """
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "The API token cannot be changed any more."
+    default_code = "conflict"
+
+    def __init__(self, token: Any, state: str) -> None:
+        """Take the row and what became of it."""
+        super().__init__()
+        self.token, self.state = token, state
 
 
 class MalformedRequest(APIException):

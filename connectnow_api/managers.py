@@ -1,0 +1,243 @@
+"""Issuing tokens, finding them, and sorting them by what has become of them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from types import EllipsisType
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db import models, router
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThanOrEqual
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+from . import events, tokens
+from .settings import api_settings
+
+TokenT = TypeVar("TokenT", bound=models.Model)
+
+BATCH_SIZE = 500
+"""How many rows are changed by one statement."""
+
+
+class NewAPIToken(NamedTuple, Generic[TokenT]):
+    """A fresh row, and the plain text that exists nowhere else."""
+
+    token: TokenT
+    plain_text: str
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.token}>"
+
+
+class APITokenQuerySet(models.QuerySet[TokenT]):
+    """Queries over one kind of token.
+
+    ``active``, ``expired`` and ``revoked`` share all tokens among them; whether a token's owner
+    is active, they do not ask.
+    """
+
+    def active(self) -> APITokenQuerySet[TokenT]:
+        """Return the tokens that are neither revoked nor expired."""
+        return self.filter(is_standing()).exclude(is_expired())
+
+    def expired(self) -> APITokenQuerySet[TokenT]:
+        """Return the tokens that are too old, or unused for too long, and not revoked."""
+        return self.filter(is_standing()).filter(is_expired())
+
+    def revoked(self) -> APITokenQuerySet[TokenT]:
+        """Return the tokens that are revoked, and the rotated ones whose grace is over."""
+        return self.filter(revoked_at__lte=timezone.now())
+
+    def stale(self, days: int) -> APITokenQuerySet[TokenT]:
+        """Return the tokens that were last used, or issued and never used, ``days`` ago or more."""
+        before = timezone.now() - timedelta(days=days)
+        return self.filter(
+            Q(last_used_at__lte=before) | Q(last_used_at=None, created_at__lte=before)
+        )
+
+    def unused(self) -> APITokenQuerySet[TokenT]:
+        """Return the tokens that were never used."""
+        return self.filter(last_used_at=None)
+
+    def for_owner(self, owner: Any) -> APITokenQuerySet[TokenT]:
+        """Return the tokens of an owner; none for nobody, such as ``AnonymousUser``."""
+        return self.none() if owner is None or owner.pk is None else self.filter(owner=owner)
+
+    def revoke(self) -> int:
+        """Revoke the tokens that are not revoked yet; return how many those were.
+
+        In force for the next request that starts. A token revoked before keeps its time; one that
+        was rotated and still in its grace loses it.
+        """
+        return sum(len(revoke_rows(rows)) for rows in self.in_batches())
+
+    def in_batches(self, size: int = BATCH_SIZE) -> Iterator[list[TokenT]]:
+        """Yield all rows, ``size`` at a time, each batch read when it is asked for."""
+        keys = list(self.values_list("pk", flat=True))
+        rows = self.model._base_manager.using(self.db)
+        for start in range(0, len(keys), size):
+            yield list(rows.filter(pk__in=keys[start : start + size]).order_by("pk"))
+
+    def find(self, plain_text: str) -> TokenT | None:
+        """Return the row of a token with its owner, or ``None``: one query, on a unique index."""
+        digest = tokens.digest(plain_text)
+        row: Any = self.select_related("owner").filter(digest=digest).first()
+        # A case-insensitive collation may have matched what is not the same text.
+        return row if row is not None and tokens.equal(row.digest, digest) else None
+
+
+class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: ignore[misc]
+    """Issues tokens and finds their rows."""
+
+    @sensitive_variables("plain_text")
+    def issue(
+        self,
+        owner: Any,
+        name: str,
+        abilities: Iterable[str] = (),
+        *,
+        expires_at: datetime | EllipsisType | None = ...,
+        **fields: Any,
+    ) -> NewAPIToken[Any]:
+        """Create a token for ``owner`` and return its row with the plain text.
+
+        ``abilities``: exact names, or ``"*"`` for all; none unless given. ``expires_at``: an aware
+        datetime to come, ``None`` for a token that never expires, left out for ``TOKEN_LIFETIME``
+        from now. ``fields``: further columns, such as ``allowed_networks``, ``rate``,
+        ``idle_timeout`` and ``client``. Raises Django's ``ValidationError`` with the texts for
+        each field that cannot be; nothing is created then.
+        """
+        new = build(
+            self.model,
+            owner=owner,
+            name=name,
+            abilities=abilities if isinstance(abilities, str) else [*dict.fromkeys(abilities)],
+            expires_at=expiry_after(api_settings.token_lifetime)
+            if expires_at is ...
+            else expires_at,
+            **fields,
+        )
+        new.token.validate()
+        new.token.save(using=self._db, force_insert=True)
+        events.emit("created", new.token)
+        return new
+
+
+@sensitive_variables("plain_text")
+def build(model: Any, **fields: Any) -> NewAPIToken[Any]:
+    """Return a row that is not stored yet, with its plain text."""
+    prefix = model.get_token_prefix()
+    plain_text = tokens.generate(prefix)
+    token = model(
+        **fields,
+        prefix=prefix,
+        tail=tokens.tail(plain_text),
+        digest=tokens.digest(plain_text),
+    )
+    return NewAPIToken(token, plain_text)
+
+
+def stored(token: models.Model) -> models.QuerySet[Any]:
+    """Return the table of a row, in the database that its changes go to."""
+    database = router.db_for_write(type(token), instance=token)
+    return type(token)._base_manager.using(database)
+
+
+def revoke_rows(rows: list[Any]) -> list[Any]:
+    """Revoke rows of one kind by one statement and return those that it was that revoked."""
+    if not rows:
+        return []
+    now = timezone.now()
+    found = stored(rows[0]).filter(pk__in=[row.pk for row in rows])
+    if found.filter(is_standing(now)).update(revoked_at=now) < len(rows):
+        # Somebody else was first with the rest, at another moment.
+        ours = set(found.filter(revoked_at=now).values_list("pk", flat=True))
+        rows = [row for row in rows if row.pk in ours]
+    for row in rows:
+        events.emit("revoked", row)
+    return rows
+
+
+def is_standing(now: datetime | None = None) -> Q:
+    """Return the condition for a token that is not revoked yet; it may be rotated."""
+    return Q(revoked_at=None) | Q(revoked_at__gt=now or timezone.now())
+
+
+def is_expired() -> Q:
+    """Return the condition for a token that is too old, or was not used for too long.
+
+    ``AbstractAPIToken.state`` says the same of one row.
+    """
+    now = timezone.now()
+    maximum = api_settings.max_token_lifetime
+    oldest = Q() if maximum is None else Q(created_at__lte=now - maximum)
+    too_old = Q(expires_at__isnull=False, expires_at__lte=now) | oldest
+    last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=models.DateTimeField())
+    since = models.ExpressionWrapper(
+        last_sign + F("idle_timeout"), output_field=models.DateTimeField()
+    )
+    # A use of less than an interval ago may not be written yet.
+    too_long_ago = LessThanOrEqual(since, now - api_settings.last_used_interval)
+    return too_old | Q(too_long_ago, idle_timeout__isnull=False)
+
+
+def expiry_after(lifetime: timedelta | None) -> datetime | None:
+    """Return when a token of today that is to live so long expires, by the site's maximum too."""
+    limits = (lifetime, api_settings.max_token_lifetime)
+    shortest = min(filter(None, limits), default=None)
+    return None if shortest is None else timezone.now() + shortest
+
+
+def check_expiry(expires_at: Any, created_at: datetime) -> None:
+    """Raise ``ValidationError`` for ``expires_at`` if a token cannot have that."""
+    try:
+        _validate_expiry(expires_at, created_at)
+    except ValidationError as exc:
+        raise ValidationError({"expires_at": exc}) from None
+
+
+def _validate_expiry(expires_at: Any, created_at: datetime) -> None:
+    """Raise ``ValidationError`` unless ``expires_at`` is to come and not beyond the maximum."""
+    maximum = api_settings.max_token_lifetime
+    latest = maximum and created_at + maximum
+    if expires_at is None:
+        if latest:
+            raise ValidationError(_("On this site every token expires."), code="required")
+        return
+    if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
+        raise ValidationError(_("The expiry is no date and time with a time zone."), code="invalid")
+    if expires_at <= timezone.now():
+        raise ValidationError(_("The expiry lies in the past."), code="past")
+    if latest and expires_at > latest:
+        text = _("This token may live until %(latest)s at most.")
+        raise ValidationError(text, code="too_late", params={"latest": latest.isoformat()})
+
+
+def validate_text(text: str) -> None:
+    """Raise ``ValidationError`` for a text of spaces, or one with what no person typed."""
+    if not text.strip():
+        raise ValidationError(_("This field cannot be blank."), code="blank")
+    # Controls, lone surrogates, line and paragraph separators; joiners are part of some scripts.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        raise ValidationError(_("This text holds a control character."), code="invalid")
+
+
+def validate_client(client: str) -> None:
+    """Raise ``ValidationError`` for a client that could not stand alone in a header."""
+    # A comma would match a header that was sent twice.
+    if not client.isprintable() or "," in client:
+        text = _("A client is a text of printable characters without a comma.")
+        raise ValidationError(text, code="invalid")
+
+
+def validate_idle_timeout(timeout: timedelta) -> None:
+    """Raise ``ValidationError`` unless ``timeout`` is above zero."""
+    if timeout <= timedelta(0):
+        raise ValidationError(_("An idle timeout is above zero."), code="invalid")
