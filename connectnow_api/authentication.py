@@ -19,8 +19,10 @@ from rest_framework.exceptions import Throttled
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
-from . import limits, tokens
+from . import last_used, limits, tokens
+from .addresses import find_address, is_within
 from .errors import challenge
+from .events import emit_for_request, emit_for_value
 from .exceptions import ConflictingTokens, IncompleteRequest, InvalidToken
 from .query_tokens import QUERY_TOKEN_HEADERS
 from .request_bodies import DECODERS, content_length, is_cut_off, is_too_large
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION = re.compile(r"(?P<scheme>[^\s,]+) *(?P<value>.*)", re.DOTALL)
 
+REFUSED_AS: Mapping[str, str] = {"expired": "used_after_expiry", "idle": "used_after_expiry"}
+"""Why a token is refused, to what the event is called if not ``refused``."""
+
 
 class Candidate(NamedTuple):
     """A value that may be a token, and where it was found."""
@@ -40,15 +45,19 @@ class Candidate(NamedTuple):
     placement: str
     value: str
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.placement}>"
+
 
 class BaseAPITokenAuthentication(BaseAuthentication):
     """Finds one token in the request and its row in the table of ``model``.
 
-    For a kind of your own, subclass one of the classes below and name ``model``, ``parameter``
-    and ``keyword``; the prefix is the model's. ``authenticate`` answers ``(owner, token)``;
-    ``None`` if there is no token, or one of a foreign kind that another authenticator of the view
-    may know; it raises ``InvalidToken`` (401), ``ConflictingTokens`` (400), and ``Throttled`` (429)
-    for the refused tokens of an address that has sent more than ``FAILED_AUTH_RATE`` of them.
+    For a kind of your own, subclass one of the classes below and name ``model``, ``parameter``,
+    ``keyword``, and ``prefix`` if it is not the model's. ``authenticate`` answers ``(owner,
+    token)``; ``None`` if there is no token, or one of a foreign kind that another authenticator of
+    the view may know; it raises ``InvalidToken`` (401), ``ConflictingTokens`` (400), and
+    ``Throttled`` (429) for the refused tokens of an address that has sent more than
+    ``FAILED_AUTH_RATE`` of them.
     """
 
     model: type[AbstractAPIToken] | None = None
@@ -80,7 +89,9 @@ class BaseAPITokenAuthentication(BaseAuthentication):
         candidate = candidates[0]
         if self._belongs_to_another(request, candidate):
             return None
+        _django_request(request)._api_token_placement = candidate.placement
         token = self.get_token(request, candidate.value)
+        last_used.record(token, request)
         return token.owner, token
 
     def authenticate_header(self, request: Any) -> str:
@@ -116,29 +127,49 @@ class BaseAPITokenAuthentication(BaseAuthentication):
 
         Raises ``Throttled`` instead beyond ``FAILED_AUTH_RATE``; a usable one is never refused.
         """
+        if not tokens.is_well_formed(value, self.prefix):
+            self._refuse(request, value, None, "malformed")
         token = self._find(value)
-        if token is None or not token.is_usable or not self._headers_match(request, token):
-            self._refuse(request)
+        reason = "unknown" if token is None else self._why_not(request, token)
+        if token is None or reason:
+            self._refuse(request, value, token, reason)
         return token
 
-    def _refuse(self, request: Any) -> NoReturn:
+    @sensitive_variables()
+    def _find(self, value: str) -> AbstractAPIToken | None:
+        token: AbstractAPIToken | None = self.get_model()._default_manager.find(value)
+        return token
+
+    def _why_not(self, request: Any, token: AbstractAPIToken) -> str:
+        """Return why a token opens nothing for this request, ``""`` if it does."""
+        if token.state != "active":
+            return token.state
+        if not token.is_owner_active:
+            return "owner"
+        if not is_within(find_address(request), token.allowed_networks):
+            return "network"
+        return "" if self._headers_match(request, token) else "header"
+
+    @sensitive_variables()
+    def _refuse(
+        self, request: Any, value: str, token: AbstractAPIToken | None, reason: str
+    ) -> NoReturn:
         """Answer 401, or 429 to an address that has sent too many tokens that open nothing.
 
         Counted here and not by a throttle: DRF asks those only after a request is authenticated.
         """
         _django_request(request)._invalid_api_token = True
         usage = limits.hit_failed_auth(request)
-        if usage is None or not usage.is_exceeded:
+        exceeded = usage if usage is not None and usage.is_exceeded else None
+        action = "throttled" if exceeded else REFUSED_AS.get(reason, "refused")
+        if token is None:
+            emit_for_value(action, request, self.get_model(), value, reason=reason)
+        else:
+            emit_for_request(action, request, token, reason=reason)
+        if exceeded is None:
             raise InvalidToken
-        limits.show(_view(request), usage)
-        raise Throttled(usage.retry_after)
-
-    @sensitive_variables()
-    def _find(self, value: str) -> AbstractAPIToken | None:
-        if not tokens.is_well_formed(value, self.prefix):
-            return None
-        token: AbstractAPIToken | None = self.get_model()._default_manager.find(value)
-        return token
+        limits.show(_view(request), exceeded)
+        raise Throttled(exceeded.retry_after)
 
     def _headers_match(self, request: Any, token: AbstractAPIToken) -> bool:
         required = get_value("required_headers", request, _view(request))

@@ -56,6 +56,34 @@ class APISettings:
         return found
 
     @property
+    def max_token_lifetime(self) -> timedelta | None:
+        """How old a token may become, whatever its own expiry says; ``None``: any age."""
+        found: timedelta | None = self.user_settings.get("MAX_TOKEN_LIFETIME")
+        return found
+
+    @property
+    def last_used(self) -> str:
+        """How the last use is kept: ``"database"``, by way of the ``"cache"``, or ``"off"``."""
+        return str(self.user_settings.get("LAST_USED", "database"))
+
+    @property
+    def last_used_interval(self) -> timedelta:
+        """How long a token's last use stands before a later one is written."""
+        found: timedelta = self.user_settings.get("LAST_USED_INTERVAL", timedelta(seconds=60))
+        return found
+
+    @property
+    def last_used_address(self) -> bool:
+        """Whether the client's address is kept with the last use."""
+        return bool(self.user_settings.get("LAST_USED_ADDRESS", False))
+
+    @property
+    def abilities(self) -> Mapping[str, Any]:
+        """The abilities that the site offers, each with a description; ``{}``: any name."""
+        found: Mapping[str, Any] = self.user_settings.get("ABILITIES", {})
+        return found
+
+    @property
     def token_parameters(self) -> tuple[str, ...]:
         """The parameter names that may hold a token of any kind: never repeated in a link."""
         return tuple(self.user_settings.get("TOKEN_PARAMETERS", ("api_token",)))
