@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import hypothesis
 import pytest
 from django.core.cache import BaseCache, cache
 from django.urls import path
-from django.utils import translation
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 import connectnow_api.limits
 from connectnow_api.models import APIToken
+from connectnow_api.outages import Outages
 
 from .services import BACKENDS, CacheServer, shared_cache
 
@@ -110,10 +112,20 @@ def user(django_user_model: Any) -> Any:
 
 @pytest.fixture
 def issue(user: Any) -> Callable[..., Any]:
-    """Issue a token of ``user``: ``token, plain_text = issue(abilities=[...])``."""
+    """Issue a token of ``user``: ``token, plain_text = issue(abilities=[...])``.
+
+    With ``expires_at`` in the past it is one that has expired since.
+    """
 
     def issue(**kwargs: Any) -> Any:
-        return APIToken.objects.issue(kwargs.pop("owner", user), "laptop", **kwargs)
+        since = kwargs.get("expires_at")
+        has_expired = since is not None and since <= timezone.now()
+        kwargs |= {"expires_at": None} if has_expired else {}
+        new = APIToken.objects.issue(kwargs.pop("owner", user), "laptop", **kwargs)
+        if has_expired:
+            new.token.expires_at = since
+            new.token.save(update_fields=["expires_at"])
+        return new
 
     return issue
 
@@ -122,7 +134,8 @@ def issue(user: Any) -> Callable[..., Any]:
 def limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch the limits on, with no outage left from before."""
     settings.RATELIMIT_ENABLE = True
-    monkeypatch.setattr(connectnow_api.limits, "_outages", connectnow_api.limits._Outages())
+    logger = logging.getLogger(connectnow_api.limits.__name__)
+    monkeypatch.setattr(connectnow_api.limits, "_outages", Outages(logger))
 
 
 class Clock:

@@ -452,6 +452,7 @@ def test_one_query_for_a_token_and_none_for_what_is_malformed(
     send: Callable[[str], Any], issue: Issue
 ) -> None:
     text = issue().plain_text
+    send(text)  # The first use is written.
     for sent, count in [
         (text, 1),
         (tokens.generate("cn"), 1),

@@ -198,6 +198,7 @@ def test_what_refused_tokens_cost(send: Send, issue: Issue) -> None:
     """Garbage never reaches the database, an unknown one asks it once, the limit adds nothing."""
     unknown, text = tokens.generate("cn"), issue().plain_text
     broken = f"{text[:-1]}{'a' if text[-1] != 'a' else 'b'}"
+    send(text)  # The first use is written.
     for _ in range(2):
         for presented, cost in (("x", 0), (broken, 0), (unknown, 1), (text, 1)):
             with CaptureQueriesContext(connection) as queries:

@@ -17,7 +17,7 @@ from rest_framework.settings import api_settings as drf_settings
 
 from connectnow_api.limits import is_enabled
 from connectnow_api.settings import UNSET, api_settings
-from connectnow_api.throttling import BaseRateThrottle, ScopedRateThrottle
+from connectnow_api.throttling import BaseRateThrottle, ScopedRateThrottle, TokenRateThrottle
 
 from .messages import check_id, close_match, label
 from .mounted import is_subclass, mounted_views
@@ -81,7 +81,7 @@ def _scope(throttle: type[BaseRateThrottle], get: Callable[[str], Any]) -> str |
 
 def _check_rate(placed: PlacedThrottle) -> Iterator[CheckMessage]:
     throttle = placed.throttle
-    if throttle.get_rate is not BaseRateThrottle.get_rate:
+    if throttle.get_rate not in (BaseRateThrottle.get_rate, TokenRateThrottle.get_rate):
         return
     if throttle.rate is UNSET:
         yield from _check_rate_of_scope(placed)

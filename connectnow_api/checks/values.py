@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.utils.functional import Promise
+
 from connectnow_api import tokens
+from connectnow_api.abilities import is_ability
 from connectnow_api.authentication import READERS
 from connectnow_api.limits import parse_rate
 
@@ -60,6 +63,10 @@ def _is_header_value(value: Any) -> bool:
 
 def _is_lifetime(value: Any) -> bool:
     return isinstance(value, timedelta) and value > timedelta(0)
+
+
+def _is_description(value: Any) -> bool:
+    return isinstance(value, Promise) or _is_text(value)
 
 
 _BOOL = (_is_bool, "True or False", "False")
@@ -130,6 +137,23 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         _or_none(_is_lifetime),
         "a timedelta above zero, or None",
         "timedelta(days=365)",
+    ),
+    "MAX_TOKEN_LIFETIME": (
+        _or_none(_is_lifetime),
+        "a timedelta above zero, or None",
+        "timedelta(days=365)",
+    ),
+    "LAST_USED": (
+        _is_one_of("database", "cache", "off"),
+        '"database", "cache" or "off"',
+        '"database"',
+    ),
+    "LAST_USED_INTERVAL": (_is_lifetime, "a timedelta above zero", "timedelta(seconds=60)"),
+    "LAST_USED_ADDRESS": _BOOL,
+    "ABILITIES": (
+        _is_mapping(is_ability, _is_description),
+        "a mapping of ability names to descriptions",
+        '{"issues:read": "Read issues"}',
     ),
     "TOKEN_PARAMETERS": (_is_list_of(_is_text), "a list of parameter names", '["api_token"]'),
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),

@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from django.apps import apps
@@ -131,21 +131,18 @@ def _replace_tokens(users: Sequence[User]) -> dict[str, str]:
     """Revoke what earlier runs issued and return the plain texts of new tokens by kind."""
     APIToken.objects.filter(owner__in=users, name__startswith=TOKEN_NAME.format("")).revoke()
     first, second = users
-    past = timezone.now() - timedelta(days=1)
     issued = {
         "valid": _issue(first, "valid", READ + WRITE, CLIENT),
         "read_only": _issue(first, "read only", READ, CLIENT),
-        "expired": _issue(first, "expired", READ + WRITE, CLIENT, expires_at=past),
+        "expired": _issue(first, "expired", READ + WRITE, CLIENT),
         "revoked": _issue(first, "revoked", READ + WRITE, CLIENT),
         "other_user": _issue(second, "other user", READ + WRITE, OTHER_CLIENT),
     }
     issued["revoked"].token.revoke()
+    yesterday = timezone.now() - timedelta(days=1)
+    APIToken.objects.filter(pk=issued["expired"].token.pk).update(expires_at=yesterday)
     return {kind: new.plain_text for kind, new in issued.items()}
 
 
-def _issue(
-    owner: User, name: str, abilities: Sequence[str], client: str, **options: datetime
-) -> NewAPIToken[APIToken]:
-    return APIToken.objects.issue(
-        owner, TOKEN_NAME.format(name), abilities, client=client, **options
-    )
+def _issue(owner: User, name: str, abilities: Sequence[str], client: str) -> NewAPIToken[APIToken]:
+    return APIToken.objects.issue(owner, TOKEN_NAME.format(name), abilities, client=client)
