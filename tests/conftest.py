@@ -13,6 +13,7 @@ import pytest
 from django.core.cache import BaseCache, cache
 from django.urls import path
 from django.utils import timezone, translation
+from hypothesis import HealthCheck
 from rest_framework.test import APIClient
 
 import connectnow_api.limits
@@ -22,8 +23,14 @@ from connectnow_api.outages import Outages
 from .services import BACKENDS, CacheServer, shared_cache
 
 # An example that takes long says nothing of the code: the machine may be busy.
-hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("unhurried")
+fixtures_once = hypothesis.settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+"""For tests whose examples share what their fixtures have made."""
 
 GOLDEN_DIR = Path(__file__).parent / "golden"
 

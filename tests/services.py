@@ -11,6 +11,7 @@ Runs do not notice one another, since each has a name of its own for what it sto
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import secrets
@@ -152,11 +153,16 @@ class CacheServer:
 
 
 def free_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
+    """Return a port at which nobody listens.
+
+    None of those that a system gives away itself: until somebody listens there, any connection
+    could be given it.
+    """
+    while True:
+        port = secrets.choice(range(20_000, 32_768))
+        with contextlib.suppress(OSError), socket.socket() as unused:
+            unused.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:

@@ -10,8 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.authentication import (
     BaseAuthentication,
@@ -31,7 +30,7 @@ from connectnow_api.authentication import (
 )
 from connectnow_api.models import APIToken
 from connectnow_api.permissions import HasAbilities
-from tests.conftest import Mount
+from tests.conftest import Mount, fixtures_once
 
 pytestmark = pytest.mark.django_db
 
@@ -466,7 +465,7 @@ def test_one_query_for_a_token_and_none_for_what_is_malformed(
         assert len(queries) == count
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fixtures_once
 @given(
     authorization=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")),
     query=st.text(st.characters(max_codepoint=255)),

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from connectnow_api import tokens
 from connectnow_api.models import APIToken
+from tests.conftest import fixtures_once
 from tests.recorded_tokens import Whoami
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +30,7 @@ before = around | st.sampled_from(
 after = around | st.sampled_from(["", " ", ",", ", Bearer x", " x"])
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@hypothesis_settings(fixtures_once, max_examples=300)
 @given(before=before, after=after)
 def test_nothing_but_the_scheme_and_the_token_authenticates(
     issue: Callable[..., Any], rf: Any, before: str, after: str

@@ -12,18 +12,16 @@ from unittest import mock
 
 import pytest
 from django.core.cache import cache, caches
-from hypothesis import HealthCheck, assume, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectnow_api.exceptions import LimitUnavailable
 from connectnow_api.limits import Rate, Usage, client_address, hit, parse_rate
 from connectnow_api.signals import cache_unavailable
-from tests.conftest import Clock, Stored
+from tests.conftest import Clock, Stored, fixtures_once
 
 pytestmark = pytest.mark.usefixtures("limits", "clock")
 
-fixtures_once = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -10,8 +10,7 @@ import pytest
 from django.db import connection
 from django.template import Context, Template
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework import generics, serializers
 from rest_framework.decorators import api_view, permission_classes
@@ -20,7 +19,7 @@ from rest_framework.test import APIClient, APIRequestFactory
 
 from connectnow_api.pagination import LengthAwarePagination, Pagination, SimplePagination
 from connectnow_api.profiles import CONNECTNOW, HELPSPACE, LARAVEL_8, LARAVEL_12
-from tests.conftest import Mount
+from tests.conftest import Mount, fixtures_once
 from tests.library.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -439,7 +438,7 @@ def test_browsable_pages_have_controls_without_the_token(books: list[Book]) -> N
     assert paginator.get_results({"data": [1]}) == [1]
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fixtures_once
 @given(page=st.text(), size=st.text(), other=st.text())
 def test_no_query_raises(books: list[Book], page: str, size: str, other: str) -> None:
     query = {"page": page, "per-page": size, other.encode(errors="replace").decode(): other}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.http import UnreadablePostError
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.parsers import MultiPartParser
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from connectnow_api.authentication import APITokenAuthentication
 from connectnow_api.parsers import StrictFormParser, StrictJSONParser
-from tests.conftest import Mount
+from tests.conftest import Mount, fixtures_once
 
 pytestmark = pytest.mark.django_db
 
@@ -316,7 +316,7 @@ def test_parsers_work_without_a_context() -> None:
     assert StrictFormParser().parse(io.BytesIO(b"a[]=1")) == {"a": ["1"]}
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@hypothesis_settings(fixtures_once, max_examples=200)
 @given(
     body=st.binary() | st.text(st.characters(exclude_categories=["Cs"])).map(str.encode),
     form=st.booleans(),

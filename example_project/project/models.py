@@ -1,7 +1,10 @@
 """What the models of both applications share."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -10,9 +13,26 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 
+def _now() -> datetime:
+    return timezone.now().replace(microsecond=0)
+
+
+_clock: ContextVar[Callable[[], datetime]] = ContextVar("clock", default=_now)
+
+
 def now() -> datetime:
     """Return the time in whole seconds: neither dialect tells more."""
-    return timezone.now().replace(microsecond=0)
+    return _clock.get()()
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Stop the clock of ``now`` once it is read: what is written together has the same date."""
+    token = _clock.set(cache(_clock.get()))
+    try:
+        yield
+    finally:
+        _clock.reset(token)
 
 
 def at(day: date, moment: time) -> datetime:

@@ -7,24 +7,29 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from .models import one_moment
+
 
 class AtomicWrites:
-    """Writes as a whole or not at all, to rows that nobody else changes meanwhile.
+    """Writes as a whole or not at all, at one moment, to rows that nobody else changes meanwhile.
 
     Put it before DRF's classes. Lists and objects that are only read take no part in it.
     """
 
     @transaction.atomic
+    @one_moment()
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Create in a transaction."""
         return super().create(request, *args, **kwargs)
 
     @transaction.atomic
+    @one_moment()
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Update in a transaction."""
         return super().update(request, *args, **kwargs)
 
     @transaction.atomic
+    @one_moment()
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Delete in a transaction."""
         return super().destroy(request, *args, **kwargs)

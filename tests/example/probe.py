@@ -9,8 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import django
 
@@ -126,6 +129,29 @@ def write_queries(token: str, number: str) -> int:
         sent = Client().post("/api/issues", body, "application/json", headers=_headers(token))
     assert sent.status_code == 201
     return len(captured)
+
+
+def dates_of_new_tickets(token: str, number: int) -> list[list[str]]:
+    """Create closed tickets, by a clock that goes on whenever it is read; return their dates."""
+    start = timezone.now()
+    seconds = (start + timedelta(seconds=passed) for passed in count())
+    with patch("django.utils.timezone.now", side_effect=seconds):
+        return [_dates_of_a_new_ticket(token) for _ in range(number)]
+
+
+def _dates_of_a_new_ticket(token: str) -> list[str]:
+    body = {
+        "subject": "New",
+        "channel": {"id": 1},
+        "from_contact": {"email": "new@example.com"},
+        "status": "closed",
+        "message": {"body": "New"},
+    }
+    sent = Client().post("/api/v1/tickets", body, "application/json", headers=_headers(token))
+    assert sent.status_code == 201
+    ticket = desk.Ticket.objects.get(pk=sent.json()["data"]["id"])
+    dates = [ticket.created_at, ticket.updated_at, ticket.last_contact, ticket.closed_at]
+    return [str(date) for date in (*dates, ticket.messages.get().created_at)]
 
 
 def remember(key: str, value: int) -> None:

@@ -18,7 +18,7 @@ from email.message import Message
 from http.client import HTTPConnection
 from json import dumps, loads
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from tests.services import PATIENCE, REDIS_URL, free_port, lack, wait_for_port
@@ -45,6 +45,9 @@ class Answer:
     status: int
     headers: Message
     text: str
+    asked_at: float
+    answered_at: float
+    """Both in seconds since 1970; in between the server read its clock."""
 
     def json(self) -> Any:
         """Return the body, which has to say that it is JSON."""
@@ -103,7 +106,7 @@ class Site:
             body = dumps(json).encode()
         if form is not None:
             body, content_type = urlencode(form).encode(), FORM
-        connection = self.connect()
+        asked_at, connection = time.time(), self.connect()
         try:
             connection.putrequest(method, path, skip_host="Host" in dict(headers))
             if token is not None:
@@ -117,7 +120,8 @@ class Site:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read().decode())
+            text = response.read().decode()
+            return Answer(response.status, response.headers, text, asked_at, time.time())
         finally:
             connection.close()
 
@@ -149,6 +153,38 @@ def new_address() -> str:
         except OSError:
             lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
     return address
+
+
+class Limit(NamedTuple):
+    """So many requests in so many seconds."""
+
+    number: int
+    seconds: int
+
+
+def until_429(call: Callable[[], Answer], limit: Limit) -> list[Answer]:
+    """Return the answers up to the first 429; each window lets as many pass as the limit says."""
+    answers: list[Answer] = []
+    start, windows = time.monotonic(), 2
+    while len(answers) <= limit.number * windows:
+        answers.append(call())
+        if answers[-1].status == 429:
+            return answers
+        took = time.monotonic() - start
+        assert took < PATIENCE, "the machine is too slow to reach the limit"
+        windows = int(took / limit.seconds) + 2
+    raise AssertionError("there is no limit")
+
+
+def in_one_window(attempt: Callable[[], list[Answer]], limit: Limit) -> list[Answer]:
+    """Return what ``until_429`` found within one window, after as many attempts as that takes.
+
+    Each attempt has to begin with nothing counted.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while len(answers := attempt()) > limit.number + 1:
+        assert time.monotonic() < deadline, "the limit is not the one expected"
+    return answers
 
 
 def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:

@@ -19,7 +19,7 @@ from .help_desk import (
     post,
     shown,
 )
-from .support import Site
+from .support import Site, probe
 
 
 def test_a_new_ticket(scratch: Site) -> None:
@@ -63,6 +63,16 @@ def test_a_new_ticket(scratch: Site) -> None:
         "attachments": [],
         "inline_images": [],
     }
+
+
+def test_what_is_written_together_has_the_same_date(
+    scratch: Site, scratch_database_url: str
+) -> None:
+    call = ["dates_of_new_tickets", scratch.tokens["valid"], 2]
+    [[first, second]] = probe(call, database_url=scratch_database_url)
+    assert first == [first[0]] * 5
+    assert second == [second[0]] * 5
+    assert first < second
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def ask_within_a_window(processes: Site) -> list[Answer]:
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(40)))
-    end = max(int(answer.headers["X-RateLimit-Reset"] or 0) for answer in answers)
+    end = min(int(a.headers["X-RateLimit-Reset"]) for a in answers if a.status == 429)
     return answers if end - 60 <= start < time.time() < end else ask_within_a_window(processes)
 
 

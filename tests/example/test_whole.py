@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import time
 from collections.abc import Iterator
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from .help_desk import MESSAGE, TICKET
-from .support import JSON, ROOT, Answer, Site, probe, serve, wait_for
+from .support import JSON, ROOT, Answer, Limit, Site, probe, serve, until_429, wait_for
 from .test_issue_tracker_writes import ISSUE
+from .test_limits import REFUSALS, REPORTS, THROTTLED
 
 COMPANY = {"name": "Elm Street Bakery"}
 CATEGORY = {"name": "Bread", "company_id": 1}
@@ -159,9 +159,11 @@ TABLE = [
 
 NOWHERE = ["/api/", "/api/nowhere", "/api/issues/", "/api/issues/1.json", "/api/issues/x"]
 NOWHERE += ["/api/v1/", "/api/v1/nowhere", "/api/v1/tickets/1%0a", "/api/v1/webhook/1"]
-LIMITS = {"/api/throttled": 5, "/api/v1/reports/channels": 10, "/api/v1/reports/performance": 10}
-ENOUGH = 30
-"""Seconds in which every endpoint is asked once, on a busy machine."""
+LIMITS = {
+    "/api/throttled": THROTTLED,
+    "/api/v1/reports/channels": REPORTS,
+    "/api/v1/reports/performance": REPORTS,
+}
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 WITH_BODY = {"POST", "PUT", "PATCH"}
 PLACES = ["header", "query", "payload"]
@@ -280,36 +282,38 @@ class Walk:
             if limit := LIMITS.get(row.path):
                 self.ask_too_often(row, limit)
         sender = self.site.from_new_address()
-        left = self.refuse_too_often(sender)
-        if left < ENOUGH:
-            # A window has just begun once it is over.
-            time.sleep(left)
-            self.refuse_too_often(sender)
         for row in TABLE:
-            what, options = "refused too often", {"token": UNKNOWN, "sender": sender}
-            self.ask(429, what, row.method, row.path, row.body, **options)
+            self.ask_refused_too_often(row, sender)
         self.ask(200, "valid", "GET", "/api/user", token=self.tokens[0], sender=sender)
 
-    def refuse_too_often(self, sender: Site) -> int:
-        """Send a refused token until it is one too many; return the seconds until it is not."""
-        for number in range(201):
-            place = PLACES[number % 2]
-            step = ("refused", "GET", "/api/user", None, UNKNOWN, place)
-            answer = self.ask(401, *step, sender=sender)
-            if answer.status == 429:
-                self.steps[-1] = dataclasses.replace(self.steps[-1], expected=429)
-                return int(answer.headers["Retry-After"])
-        raise AssertionError("there is no limit")
-
-    def ask_too_often(self, row: Row, limit: int) -> None:
-        """Send requests until one is refused, which may last until the next window is full."""
+    def ask_too_often(self, row: Row, limit: Limit) -> None:
+        """Send requests until one is refused."""
         token = None if row.needs is None else next(self.next_token)
-        options: dict[str, Any] = {"token": token, "sender": self.site.from_new_address()}
-        for _ in range(2 * limit + 1):
-            if self.ask(200, "in time", row.method, row.path, row.body, **options).status == 429:
-                self.steps[-1] = dataclasses.replace(self.steps[-1], expected=429)
-                return
-        raise AssertionError(f"{row.path} has no limit")
+        sender = self.site.from_new_address()
+        step = ("in time", row.method, row.path, row.body, token)
+        until_429(lambda: self.ask(200, *step, sender=sender), limit)
+        self.expect_instead(429)
+
+    def ask_refused_too_often(self, row: Row, sender: Site) -> None:
+        """Send a refused token from where there were too many, again if a window ended before."""
+        end = self.refuse_too_often(sender)
+        step = ("refused too often", row.method, row.path, row.body, UNKNOWN)
+        answer = self.ask(429, *step, sender=sender)
+        if answer.status != 429 and answer.answered_at >= end:
+            self.expect_instead(401)
+            self.ask_refused_too_often(row, sender)
+
+    def refuse_too_often(self, sender: Site) -> int:
+        """Send a refused token until it is one too many; return when it is not any more."""
+        places = cycle(PLACES[:2])
+        step = ("refused", "GET", "/api/user", None, UNKNOWN)
+        refused = until_429(lambda: self.ask(401, *step, next(places), sender=sender), REFUSALS)[-1]
+        self.expect_instead(429)
+        return int(refused.headers["X-RateLimit-Reset"])
+
+    def expect_instead(self, status: int) -> None:
+        """Say of the last step that it should have been answered otherwise."""
+        self.steps[-1] = dataclasses.replace(self.steps[-1], expected=status)
 
 
 @pytest.fixture(scope="module")
