@@ -12,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 from .settings import api_settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MAPPED_BITS = 96
+"""How many bits stand before the IPv4 address in one that is spelt as IPv6."""
 _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
 
 
@@ -26,7 +29,7 @@ def find_address(request: Any) -> Address | None:
     proxies = api_settings.trusted_proxies
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
     named = _read(forwarded[-proxies]) if 0 < proxies <= len(forwarded) else None
-    return named or _read(request.META.get("REMOTE_ADDR", ""))
+    return named or _read(request.META.get("REMOTE_ADDR") or "")
 
 
 def _read(text: str) -> Address | None:
@@ -47,11 +50,27 @@ def is_within(address: Address | None, networks: Any) -> bool:
     """
     if networks == []:
         return True
-    try:
-        known = [ipaddress.ip_network(network) for network in networks]
-    except (TypeError, ValueError):
+    known = [read_network(network) for network in networks] if isinstance(networks, list) else []
+    if address is None or None in known:
         return False
-    return address is not None and any(address in network for network in known)
+    return any(address in network for network in known if network is not None)
+
+
+def read_network(text: Any) -> Network | None:
+    """Return the network that a text in CIDR notation names, ``None`` if it names none.
+
+    IPv4 networks that are spelt as IPv6 ones are IPv4 networks, as ``find_address`` has it.
+    """
+    if not isinstance(text, str) or "%" in text:
+        return None
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        return None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def validate_networks(networks: Any) -> None:
@@ -59,14 +78,6 @@ def validate_networks(networks: Any) -> None:
     if not isinstance(networks, list):
         raise ValidationError(_("Networks are a list in CIDR notation."), code="invalid")
     for network in networks:
-        if not isinstance(network, str) or not _is_network(network):
+        if read_network(network) is None:
             text = _("%(network)r is no network such as 192.0.2.0/24 or 2001:db8::/32.")
             raise ValidationError(text, code="invalid", params={"network": network})
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
