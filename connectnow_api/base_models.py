@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 
 from django.apps import apps
 from django.conf import settings
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.core.validators import EMPTY_VALUES
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, router, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -30,10 +29,7 @@ from .managers import (
     APITokenManager,
     APITokenQuerySet,
     NewAPIToken,
-    build,
     check_expiry,
-    expiry_after,
-    is_expired,
     is_standing,
     revoke_rows,
     stored,
@@ -41,6 +37,7 @@ from .managers import (
     validate_idle_timeout,
     validate_text,
 )
+from .rotation import store_successor, validate_grace
 from .settings import api_settings
 
 __all__ = [
@@ -60,7 +57,7 @@ VALIDATORS: Mapping[str, Callable[[Any], None]] = {
     "client": validate_client,
     "idle_timeout": validate_idle_timeout,
 }
-"""Column to what its value has to pass, if it is not empty."""
+"""Column to what its value has to pass, if it is not the column's default."""
 
 
 class AbstractAPIToken(models.Model):
@@ -135,8 +132,8 @@ class AbstractAPIToken(models.Model):
         if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"
         maximum = api_settings.max_token_lifetime
-        oldest = None if maximum is None else self.created_at + maximum
-        if any(end is not None and end <= now for end in (self.expires_at, oldest)):
+        too_old = maximum is not None and now - self.created_at >= maximum
+        if too_old or (self.expires_at is not None and self.expires_at <= now):
             return "expired"
         return "idle" if self._is_idle(now) else "active"
 
@@ -144,8 +141,8 @@ class AbstractAPIToken(models.Model):
         if self.idle_timeout is None:
             return False
         # A use of less than an interval ago may not be written yet.
-        since = (self.last_used_at or self.created_at) + self.idle_timeout
-        return since + api_settings.last_used_interval <= now
+        unused_for = now - (self.last_used_at or self.created_at) - api_settings.last_used_interval
+        return unused_for >= self.idle_timeout
 
     @property
     def is_usable(self) -> bool:
@@ -174,13 +171,17 @@ class AbstractAPIToken(models.Model):
         """Raise ``ValidationError`` by field for what no new token may have."""
         errors: dict[str, Any] = {}
         try:
-            self.clean_fields(exclude={"owner"})
+            # Whether the owner exists, the database asks.
+            self.clean_fields(exclude={"owner", "expires_at"})
         except ValidationError as exc:
             exc.update_error_dict(errors)
         try:
             check_expiry(self.expires_at, self.created_at)
         except ValidationError as exc:
             exc.update_error_dict(errors)
+        owner: Any = self._meta.get_field("owner")
+        if getattr(self, owner.attname) is None and not owner.null:
+            errors["owner"] = [ValidationError(owner.error_messages["null"], code="null")]
         if errors:
             raise ValidationError(errors)
 
@@ -194,25 +195,30 @@ class AbstractAPIToken(models.Model):
             super().clean_fields(exclude)
         except ValidationError as exc:
             exc.update_error_dict(errors)
-        for name in VALIDATORS.keys() - {*errors, *(exclude or ())}:
-            try:
-                self._clean_field(name)
-            except ValidationError as exc:
-                errors[name] = [exc]
+        for field in self._meta.concrete_fields:
+            if field.name in VALIDATORS and field.name not in {*errors, *(exclude or ())}:
+                try:
+                    self._clean_field(field)
+                except ValidationError as exc:
+                    errors[field.name] = [exc]
         if errors:
             raise ValidationError(errors)
 
-    def _clean_field(self, name: str) -> None:
-        value = getattr(self, name)
-        if value not in EMPTY_VALUES:
-            VALIDATORS[name](value)
+    def _clean_field(self, field: Any) -> None:
+        value = getattr(self, field.attname)
+        if value is None and not field.null:
+            # Which Django does not ask where a form may leave the field blank.
+            raise ValidationError(field.error_messages["null"], code="null")
+        if value != field.get_default():
+            VALIDATORS[field.name](value)
 
     def rename(self, name: str) -> None:
         """Give the token another name; raise ``ValidationError`` or ``TokenConflict``."""
         before = self.name
         others = {field.name for field in self._meta.concrete_fields} - {"name"}
-        type(self)(name=name).clean_fields(exclude=others)
-        self._change(is_standing(), name=name)
+        cleaned = type(self)(name=name)
+        cleaned.clean_fields(exclude=others)
+        self._change(is_standing(), name=cleaned.name)
         events.emit("renamed", self, reason=f"from {before}")
 
     def extend(self, expires_at: datetime | None) -> None:
@@ -228,7 +234,7 @@ class AbstractAPIToken(models.Model):
     def revoke(self) -> bool:
         """Revoke the token in the database and here; return ``False`` if it was revoked before."""
         revoked = revoke_rows([self])
-        self.refresh_from_db(fields=["revoked_at"])
+        self._reload("revoked_at")
         return bool(revoked)
 
     @sensitive_variables("new")
@@ -240,54 +246,46 @@ class AbstractAPIToken(models.Model):
         The old one opens what it did for ``grace`` more, and is revoked then. The new one lives as
         long as the old one was to live, unless ``expires_at`` says otherwise. Raises
         ``TokenConflict`` if the token is revoked, expired or rotated already, by whichever process
-        was first, and ``ValidationError`` for a negative grace or an ``expires_at`` that cannot be.
+        was first, and ``ValidationError`` for a ``grace`` or an ``expires_at`` that cannot be.
         """
-        if grace < timedelta(0):
-            raise ValidationError({"grace": _("A grace is not negative.")})
-        new = self._build_successor(expires_at)
-        end = timezone.now() + grace
-        # Whoever looks at the expiry alone shall not be told more than is true.
-        expiry = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
+        validate_grace(grace)
+        if expires_at is not ...:
+            check_expiry(expires_at, timezone.now())
+        database = router.db_for_write(type(self), instance=self)
         try:
-            with transaction.atomic(using=router.db_for_write(type(self), instance=self)):
-                condition = Q(revoked_at=None) & ~is_expired()
-                self._change(condition, revoked_at=end, expires_at=expiry)
-                new.token.save(force_insert=True)
+            with transaction.atomic(using=database):
+                new = store_successor(self, timezone.now() + grace, expires_at)
         except IntegrityError:
-            raise self._conflict() from None
+            if stored(self).filter(pk=self.pk, rotated_to=None).exists():
+                raise
+            raise self._conflict("rotated") from None
+        if new is None:
+            raise self._conflict()
+        self._reload("revoked_at", "expires_at")
         events.emit("created", new.token)
         events.emit("rotated", self, reason=f"by {new.token.pk}")
-        return new
-
-    @sensitive_variables("new")
-    def _build_successor(self, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
-        own = {
-            field.attname: getattr(self, field.attname)
-            for field in self._meta.concrete_fields
-            if field.editable and not field.primary_key
-        }
-        lifetime = None if self.expires_at is None else self.expires_at - self.created_at
-        expiry = expiry_after(lifetime) if expires_at is ... else expires_at
-        new = build(type(self), **{**own, "expires_at": expiry, "rotated_from": self})
-        check_expiry(expiry, new.token.created_at)
         return new
 
     def _change(self, condition: Q, **values: Any) -> None:
         """Change columns of the stored row and read them back; raise ``TokenConflict``."""
         rows = stored(self).filter(pk=self.pk)
-        changed = rows.filter(condition).update(**values)
-        if not changed:
+        if not (rows.filter(condition).update(**values) and self._reload(*values)):
             raise self._conflict()
-        self.refresh_from_db(fields=[*values])
 
-    def _conflict(self) -> TokenConflict:
+    def _reload(self, *names: str) -> bool:
+        """Read columns back from where they were written; return ``False`` if the row is gone."""
+        values = stored(self).filter(pk=self.pk).values(*names).first()
+        for name, value in (values or {}).items():
+            setattr(self, name, value)
+        return values is not None
+
+    def _conflict(self, state: str = "") -> TokenConflict:
         """Read what became of the row, and return the refusal that says so."""
-        try:
-            self.refresh_from_db(fields=["revoked_at", "expires_at", "last_used_at"])
-        except ObjectDoesNotExist:
+        if not self._reload("name", "revoked_at", "expires_at", "last_used_at", "idle_timeout"):
             return TokenConflict(self, "pruned")
-        is_rotated = self.state == "active" and self.revoked_at is not None
-        return TokenConflict(self, "rotated" if is_rotated else self.state)
+        if self.state == "active":
+            return TokenConflict(self, "rotated" if self.revoked_at else state or "active")
+        return TokenConflict(self, self.state)
 
 
 def get_token_models() -> list[type[AbstractAPIToken]]:

@@ -42,7 +42,7 @@ class TokenConflict(APIException):
     """A token cannot be changed as asked: it is revoked, rotated, expired or gone.
 
     ``token`` is the row as it is now, ``state`` what became of it: ``"revoked"``, ``"rotated"``,
-    ``"expired"``, ``"idle"`` or ``"pruned"``.
+    ``"expired"``, ``"idle"`` or ``"pruned"``; ``"active"`` if it can be changed again by now.
     """
 
     status_code = status.HTTP_409_CONFLICT

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import F, Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Coalesce
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.lookups import GreaterThanOrEqual
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -24,6 +24,10 @@ TokenT = TypeVar("TokenT", bound=models.Model)
 
 BATCH_SIZE = 500
 """How many rows are changed by one statement."""
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""The last expiry that can be told in every time zone, and stored in every database."""
+MAX_IDLE_TIMEOUT = timedelta(days=36_525)
+"""A century: not every database can hold, or reckon with, what Python can."""
 
 
 class NewAPIToken(NamedTuple, Generic[TokenT]):
@@ -118,7 +122,7 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
             self.model,
             owner=owner,
             name=name,
-            abilities=abilities if isinstance(abilities, str) else [*dict.fromkeys(abilities)],
+            abilities=without_repeats(abilities),
             expires_at=expiry_after(api_settings.token_lifetime)
             if expires_at is ...
             else expires_at,
@@ -128,6 +132,14 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
         new.token.save(using=self._db, force_insert=True)
         events.emit("created", new.token)
         return new
+
+
+def without_repeats(names: Any) -> Any:
+    """Return names as a list, each once; what can be no list of names as it is, to be refused."""
+    try:
+        return names if isinstance(names, str) else [*dict.fromkeys(names)]
+    except TypeError:
+        return names
 
 
 @sensitive_variables("plain_text")
@@ -152,15 +164,18 @@ def stored(token: models.Model) -> models.QuerySet[Any]:
 
 def revoke_rows(rows: list[Any]) -> list[Any]:
     """Revoke rows of one kind by one statement and return those that it was that revoked."""
+    now = timezone.now()
+    rows = [row for row in rows if row.revoked_at is None or row.revoked_at > now]
     if not rows:
         return []
-    now = timezone.now()
     found = stored(rows[0]).filter(pk__in=[row.pk for row in rows])
-    if found.filter(is_standing(now)).update(revoked_at=now) < len(rows):
+    count = found.filter(is_standing(now)).update(revoked_at=now)
+    if count < len(rows):
         # Somebody else was first with the rest, at another moment.
-        ours = set(found.filter(revoked_at=now).values_list("pk", flat=True))
+        ours = set(found.filter(revoked_at=now).values_list("pk", flat=True)) if count else set()
         rows = [row for row in rows if row.pk in ours]
     for row in rows:
+        row.revoked_at = now
         events.emit("revoked", row)
     return rows
 
@@ -179,20 +194,20 @@ def is_expired() -> Q:
     maximum = api_settings.max_token_lifetime
     oldest = Q() if maximum is None else Q(created_at__lte=now - maximum)
     too_old = Q(expires_at__isnull=False, expires_at__lte=now) | oldest
-    last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=models.DateTimeField())
-    since = models.ExpressionWrapper(
-        last_sign + F("idle_timeout"), output_field=models.DateTimeField()
-    )
+    last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=DateTimeField())
     # A use of less than an interval ago may not be written yet.
-    too_long_ago = LessThanOrEqual(since, now - api_settings.last_used_interval)
-    return too_old | Q(too_long_ago, idle_timeout__isnull=False)
+    latest = Value(now - api_settings.last_used_interval, output_field=DateTimeField())
+    unused_for = ExpressionWrapper(latest - last_sign, output_field=DurationField())
+    # Reckoned as a difference: a sum may be a date that is none.
+    too_long = GreaterThanOrEqual(unused_for, F("idle_timeout"))
+    return too_old | Q(too_long, idle_timeout__isnull=False)
 
 
 def expiry_after(lifetime: timedelta | None) -> datetime | None:
     """Return when a token of today that is to live so long expires, by the site's maximum too."""
-    limits = (lifetime, api_settings.max_token_lifetime)
-    shortest = min(filter(None, limits), default=None)
-    return None if shortest is None else timezone.now() + shortest
+    limits = [limit for limit in (lifetime, api_settings.max_token_lifetime) if limit is not None]
+    now = timezone.now()
+    return now + min(*limits, LATEST - now) if limits else None
 
 
 def check_expiry(expires_at: Any, created_at: datetime) -> None:
@@ -206,16 +221,16 @@ def check_expiry(expires_at: Any, created_at: datetime) -> None:
 def _validate_expiry(expires_at: Any, created_at: datetime) -> None:
     """Raise ``ValidationError`` unless ``expires_at`` is to come and not beyond the maximum."""
     maximum = api_settings.max_token_lifetime
-    latest = maximum and created_at + maximum
+    latest = LATEST if maximum is None else min(created_at + maximum, LATEST)
     if expires_at is None:
-        if latest:
+        if maximum is not None:
             raise ValidationError(_("On this site every token expires."), code="required")
         return
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise ValidationError(_("The expiry is no date and time with a time zone."), code="invalid")
     if expires_at <= timezone.now():
         raise ValidationError(_("The expiry lies in the past."), code="past")
-    if latest and expires_at > latest:
+    if expires_at > latest:
         text = _("This token may live until %(latest)s at most.")
         raise ValidationError(text, code="too_late", params={"latest": latest.isoformat()})
 
@@ -238,6 +253,7 @@ def validate_client(client: str) -> None:
 
 
 def validate_idle_timeout(timeout: timedelta) -> None:
-    """Raise ``ValidationError`` unless ``timeout`` is above zero."""
-    if timeout <= timedelta(0):
-        raise ValidationError(_("An idle timeout is above zero."), code="invalid")
+    """Raise ``ValidationError`` unless ``timeout`` is above zero, and a century at most."""
+    if not timedelta(0) < timeout <= MAX_IDLE_TIMEOUT:
+        text = _("An idle timeout is above zero, and a hundred years at most.")
+        raise ValidationError(text, code="invalid")

@@ -18,11 +18,12 @@ went wrong; sent for every such request, where the log has one line a minute."""
 token_created = Signal()
 """A token was issued."""
 token_renamed = Signal()
-"""A token has another name; ``event.reason`` is the one before."""
+"""A token has another name; ``event.reason`` is ``from`` and the one before."""
 token_extended = Signal()
 """A token has another expiry."""
 token_rotated = Signal()
-"""A token has a successor, whose own ``token_created`` was sent before."""
+"""A token has a successor, whose own ``token_created`` was sent before; ``event.reason`` is ``by``
+and the successor's key."""
 token_revoked = Signal()
 """A token was revoked."""
 token_pruned = Signal()
