@@ -154,7 +154,7 @@ def test_views_that_name_abilities_that_the_site_does_not_offer(
         {
             "list": Asks.as_view(required_abilities=["issues:read", "issues:raed"]),
             "mapping": Asks.as_view(required_abilities={"GET": ["issues:read"], "POST": ["*"]}),
-            "wrong": Asks.as_view(required_abilities={"GET": ["tickets:read"]}),
+            "wrong": Asks.as_view(required_abilities={"GET": ["export"]}),
         }
     )
     assert checks.check_views() == []
