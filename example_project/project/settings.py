@@ -28,6 +28,8 @@ REST_FRAMEWORK = {
         # By user, else by address.
         "user": "6000/m",
         "throttled": "5/m",
+        # By address.
+        "chat_tokens": "3000/m",
         # By token.
         "channels_report": "10/5s",
         "performance_report": "10/5s",
@@ -57,6 +59,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "connectnow_api",
     "issue_tracker",
+    "chats",
     "help_desk",
     "project",
 ]
