@@ -18,6 +18,7 @@ class ConnectNowAPIConfig(AppConfig):
 
         register(checks.check_settings)
         register(checks.check_token_models, Tags.models)
+        register(checks.check_idle_tokens, Tags.database)
         register(checks.check_views, Tags.urls)
         register(checks.check_limits, Tags.caches)
         register(checks.check_limits_of_production, Tags.security, deploy=True)

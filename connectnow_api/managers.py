@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -114,32 +114,20 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
 
         ``abilities``: exact names, or ``"*"`` for all; none unless given. ``expires_at``: an aware
         datetime to come, ``None`` for a token that never expires, left out for ``TOKEN_LIFETIME``
-        from now. ``fields``: further columns, such as ``allowed_networks``, ``rate``,
-        ``idle_timeout`` and ``client``. Raises Django's ``ValidationError`` with the texts for
-        each field that cannot be; nothing is created then.
+        from now. ``fields``: further columns, such as ``allowed_networks``, ``rate``, ``client``
+        and ``idle_timeout``, which is ``TOKEN_IDLE_TIMEOUT`` if left out. Raises Django's
+        ``ValidationError`` with the texts for each field that cannot be; nothing is created then.
         """
-        new = build(
-            self.model,
-            owner=owner,
-            name=name,
-            abilities=without_repeats(abilities),
-            expires_at=expiry_after(api_settings.token_lifetime)
-            if expires_at is ...
-            else expires_at,
-            **fields,
-        )
+        if expires_at is ...:
+            expires_at = expiry_after(api_settings.token_lifetime)
+        fields.setdefault("idle_timeout", api_settings.token_idle_timeout)
+        fields |= {"owner": owner, "name": name, "abilities": _list(abilities)}
+        new = build(self.model, **fields, expires_at=expires_at)
         new.token.validate()
+        new.token.abilities = [*dict.fromkeys(new.token.abilities)]
         new.token.save(using=self._db, force_insert=True)
         events.emit("created", new.token)
         return new
-
-
-def without_repeats(names: Any) -> Any:
-    """Return names as a list, each once; what can be no list of names as it is, to be refused."""
-    try:
-        return names if isinstance(names, str) else [*dict.fromkeys(names)]
-    except TypeError:
-        return names
 
 
 @sensitive_variables("plain_text")
@@ -154,6 +142,12 @@ def build(model: Any, **fields: Any) -> NewAPIToken[Any]:
         digest=tokens.digest(plain_text),
     )
     return NewAPIToken(token, plain_text)
+
+
+def _list(abilities: Any) -> Any:
+    """Return a list of what is one in all but name; a text or mapping is left to be refused."""
+    is_list = isinstance(abilities, Iterable) and not isinstance(abilities, str | Mapping)
+    return [*abilities] if is_list else abilities
 
 
 def stored(token: models.Model) -> models.QuerySet[Any]:
@@ -253,7 +247,10 @@ def validate_client(client: str) -> None:
 
 
 def validate_idle_timeout(timeout: timedelta) -> None:
-    """Raise ``ValidationError`` unless ``timeout`` is above zero, and a century at most."""
+    """Raise ``ValidationError`` unless ``timeout`` is above zero, and last uses are kept."""
     if not timedelta(0) < timeout <= MAX_IDLE_TIMEOUT:
         text = _("An idle timeout is above zero, and a hundred years at most.")
         raise ValidationError(text, code="invalid")
+    if api_settings.last_used == "off":
+        text = _("This site does not keep when a token was last used.")
+        raise ValidationError(text, code="last_used_off")

@@ -56,6 +56,12 @@ class APISettings:
         return found
 
     @property
+    def token_idle_timeout(self) -> timedelta | None:
+        """How long new tokens may lie unused unless told otherwise; ``None``: for ever."""
+        found: timedelta | None = self.user_settings.get("TOKEN_IDLE_TIMEOUT")
+        return found
+
+    @property
     def max_token_lifetime(self) -> timedelta | None:
         """How old a token may become, whatever its own expiry says; ``None``: any age."""
         found: timedelta | None = self.user_settings.get("MAX_TOKEN_LIFETIME")

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
-from django.db import models
-from django.test.utils import isolate_apps
 from django.urls import include, path, re_path
 from rest_framework import generics
 from rest_framework.authentication import SessionAuthentication
@@ -22,8 +20,6 @@ from rest_framework.viewsets import ViewSet
 
 from connectnow_api import checks
 from connectnow_api.authentication import APITokenAuthentication
-from connectnow_api.base_models import AbstractAPIToken
-from connectnow_api.models import APIToken
 from connectnow_api.permissions import HasAbilities
 from connectnow_api.profiles import HELPSPACE
 from connectnow_api.settings import PROFILE_KEYS, SITE_KEYS
@@ -146,6 +142,7 @@ BAD: dict[str, list[Any]] = {
     "MESSAGES": [{200: "Fine."}, {404: ""}, {"404": "No."}, []],
     "TOKEN_PREFIX": ["", "CN", "c", "cn_", None, 1],
     "MAX_TOKEN_LIFETIME": [365, timedelta(0), timedelta(days=-1)],
+    "TOKEN_IDLE_TIMEOUT": [90, timedelta(0), "90d"],
     "LAST_USED": ["on", None, True, ""],
     "LAST_USED_INTERVAL": [60, None, timedelta(0)],
     "LAST_USED_ADDRESS": [1, None, "no"],
@@ -357,30 +354,3 @@ def test_nothing_is_said_of_views_while_settings_are_wrong_or_there_is_no_urlcon
     assert numbers(checks.check_views()) == ["W001"]
     settings.ROOT_URLCONF = None
     assert checks.check_views() == []
-
-
-@isolate_apps("tests.library")
-def test_kinds_that_cannot_be_looked_up_or_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Loose(AbstractAPIToken):
-        token_prefix = "loose"
-        digest = models.CharField(max_length=64)
-
-        class Meta:
-            app_label = "library"
-
-    class Wrong(AbstractAPIToken):
-        token_prefix = "Wrong_"
-
-        class Meta:
-            app_label = "library"
-
-    class Alike(AbstractAPIToken):
-        class Meta:
-            app_label = "library"
-
-    monkeypatch.setattr(checks.kinds, "get_token_models", lambda: [APIToken, Loose, Wrong, Alike])
-    found = checks.check_token_models()
-    assert numbers(found) == ["E005", "E007", "E007"]
-    assert [message.obj for message in found] == [Loose, Wrong, Alike]
-    assert found[1].hint == 'Write token_prefix = "wrong".'
-    assert "connectnow_api.APIToken have the prefix 'cn' alike" in found[2].msg

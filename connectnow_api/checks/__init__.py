@@ -11,6 +11,9 @@ E007  a kind of token whose prefix cannot be, or is another kind's
 E008  a throttle without a rate, or with one that cannot be read
 E009  limits are counted in a cache that cannot be used or keeps nothing
 E010  ``DEBUG`` in production
+E011  tokens have an idle timeout where their last use is not kept
+E012  a kind of token whose owner lacks what is asked of owners
+E013  an authentication class whose prefix is not that of its tokens
 W001  a view accepts API tokens and names no abilities
 W002  a view names abilities and has no permission that asks for them
 W003  a view's profile differs from that of its path
@@ -27,13 +30,15 @@ W013  bodies are read without our limits
 W014  bodies may have any size
 W015  tokens live for ever
 W016  limits are switched off
+W017  a view names abilities that the site does not offer
+W018  tokens are read from a parameter that ``TOKEN_PARAMETERS`` does not name
 ===== ==========================================================================================
 
 E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
 """
 
 from .deployment import check_deployment
-from .kinds import check_token_models
+from .kinds import check_idle_tokens, check_token_models
 from .limits import check_limits, check_limits_of_production
 from .settings import check_settings
 from .values import VALUES
@@ -42,6 +47,7 @@ from .views import check_views
 __all__ = [
     "VALUES",
     "check_deployment",
+    "check_idle_tokens",
     "check_limits",
     "check_limits_of_production",
     "check_settings",

@@ -23,7 +23,8 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     if not isinstance(values, Mapping):
         hint = f'Write {SETTING} = {{"PROFILE": "helpspace"}}.'
         return [Error(f"{SETTING} is {values!r}, not a mapping.", hint=hint, id=check_id("E001"))]
-    return [*_check_keys(values), *_check_profiles(values), *_check_values(values)]
+    found = [*_check_keys(values), *_check_profiles(values), *_check_values(values)]
+    return found or [*_check_idle_timeout()]
 
 
 def needs_sound_settings(check: Check) -> Check:
@@ -73,3 +74,10 @@ def _check_values(values: Mapping[str, Any]) -> Iterator[CheckMessage]:
         if key in values and not is_valid(values[key]):
             message = f"{SETTING}[{key!r}] is {values[key]!r}: it has to be {expected}."
             yield Error(message, hint=f'Write "{key}": {example}.', id=check_id("E004"))
+
+
+def _check_idle_timeout() -> Iterator[CheckMessage]:
+    if api_settings.token_idle_timeout is not None and api_settings.last_used == "off":
+        message = f"{SETTING} has a TOKEN_IDLE_TIMEOUT, and LAST_USED is off: tokens die in use."
+        hint = 'Write "LAST_USED": "database".'
+        yield Error(message, hint=hint, id=check_id("E011"))

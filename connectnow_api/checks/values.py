@@ -143,6 +143,11 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         "a timedelta above zero, or None",
         "timedelta(days=365)",
     ),
+    "TOKEN_IDLE_TIMEOUT": (
+        _or_none(_is_lifetime),
+        "a timedelta above zero, or None",
+        "timedelta(days=90)",
+    ),
     "LAST_USED": (
         _is_one_of("database", "cache", "off"),
         '"database", "cache" or "off"',

@@ -9,16 +9,18 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from rest_framework.views import APIView
 
+from connectnow_api.abilities import unknown_abilities
 from connectnow_api.permissions import HasAbilities
 from connectnow_api.profiles import Profile
 from connectnow_api.settings import (
     PROFILE_KEYS,
     UNSET,
+    api_settings,
     find_profile,
     profile_of_path,
 )
 
-from .messages import SETTING, check_id, close_match
+from .messages import SETTING, check_id, close_match, label
 from .mounted import MountedView, mounted_views
 from .settings import check_profile, needs_sound_settings
 from .values import VALUES, is_names
@@ -35,7 +37,7 @@ def check_views(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for view in mounted_views():
         found += [*_check_abilities(view), *_check_view_profile(view)]
-        found += _check_view_values(view)
+        found += [*_check_view_values(view), *_check_authenticators(view)]
     # A viewset has several routes and is wrong once.
     return [*{(message.id, message.msg): message for message in found}.values()]
 
@@ -52,6 +54,7 @@ def _check_abilities(view: MountedView) -> Iterator[CheckMessage]:
         return
     for problem, hint in _problems_of(view.view, required):
         yield Error(f"{view.label}.required_abilities {problem}.", hint=hint, id=check_id("E006"))
+    yield from _check_offered(view, required)
     # An action may open itself to everybody; the class has to ask somewhere.
     own = MountedView(view.view, {})
     permissions = [*view.classes("permission_classes"), *own.classes("permission_classes")]
@@ -61,6 +64,35 @@ def _check_abilities(view: MountedView) -> Iterator[CheckMessage]:
             hint="Add HasAbilities to its permission_classes.",
             id=check_id("W002"),
         )
+
+
+def _check_offered(view: MountedView, required: Any) -> Iterator[CheckMessage]:
+    """Report abilities that the site's own list does not have: no token can be given them."""
+    lists = required.values() if isinstance(required, Mapping) else [required]
+    named = dict.fromkeys(name for names in lists if is_names(names) for name in names)
+    for name in unknown_abilities(named):
+        yield CheckWarning(
+            f"{view.label} asks for the ability {name!r}, which {SETTING}['ABILITIES'] lacks.",
+            hint=close_match(name, api_settings.abilities),
+            id=check_id("W017"),
+        )
+
+
+def _check_authenticators(view: MountedView) -> Iterator[CheckMessage]:
+    """Report classes that could not know their tokens, or whose tokens links would repeat."""
+    for cls in view.token_authenticators:
+        own, issued = cls().prefix, cls().get_model().get_token_prefix()
+        if own != issued:
+            message = f"{label(cls)}.prefix is {own!r}, but its tokens begin with {issued!r}."
+            hint = f"Take the attribute off {cls.__name__}, which then asks its model."
+            yield Error(message, hint=hint, id=check_id("E013"))
+        if cls.parameter not in api_settings.token_parameters:
+            known = [*api_settings.token_parameters, cls.parameter]
+            yield CheckWarning(
+                f"{label(cls)} reads tokens from {cls.parameter!r}, which TOKEN_PARAMETERS lacks.",
+                hint=f'Write "TOKEN_PARAMETERS": {known!r} in {SETTING}.',
+                id=check_id("W018"),
+            )
 
 
 def _problems_of(view: Any, required: Any) -> Iterator[tuple[str, str]]:

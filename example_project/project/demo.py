@@ -15,8 +15,10 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.settings import api_settings
 
+import chats.seed
 import help_desk.seed
 import issue_tracker.seed
+from chats.models import AuthCode, ChatUser, ChatUserToken
 from connectnow_api.base_models import NewAPIToken
 from connectnow_api.limits import parse_rate
 from connectnow_api.models import APIToken
@@ -34,6 +36,7 @@ WRITE = [
     *("tickets:write", "customers:write", "tags:write"),
 ]
 TOKEN_NAME = "demo: {}"
+CHAT_USER = 1
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Credentials:
 
     users: list[dict[str, str]]
     tokens: dict[str, str]
+    chat: dict[str, str | int]
 
     def write(self, path: Path, base_url: str) -> None:
         """Write a JSON file that only its owner may read."""
@@ -50,6 +54,7 @@ class Credentials:
             "client_id": CLIENT,
             "tokens": self.tokens,
             "users": self.users,
+            "chat": self.chat,
             "throttle": {
                 "path": reverse("issue_tracker:throttled"),
                 "limit": get_throttled_limit(),
@@ -70,14 +75,18 @@ def prepare(rows: int | None) -> Credentials:
         users, passwords = _reset_users()
         issue_tracker.seed.seed(users, rows or ISSUES)
         help_desk.seed.seed(users, rows or TICKETS)
+        chats.seed.seed()
         tokens = _replace_tokens(users)
     reset_sequences([*tables, User])
+    # After that, because these rows take their ids, the first ones, from the database.
+    chat = _issue_to_chat_user()
     return Credentials(
         users=[
             {"username": user.get_username(), "password": password}
             for user, password in zip(users, passwords, strict=True)
         ],
         tokens=tokens,
+        chat=chat,
     )
 
 
@@ -87,10 +96,10 @@ def get_throttled_limit() -> int:
 
 
 def own_tables() -> list[type[models.Model]]:
-    """Return the models of both applications, with those between them."""
+    """Return the models of the applications, with those between them."""
     return [
         model
-        for label in ("issue_tracker", "help_desk")
+        for label in ("issue_tracker", "chats", "help_desk")
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
     ]
 
@@ -146,3 +155,15 @@ def _replace_tokens(users: Sequence[User]) -> dict[str, str]:
 
 def _issue(owner: User, name: str, abilities: Sequence[str], client: str) -> NewAPIToken[APIToken]:
     return APIToken.objects.issue(owner, TOKEN_NAME.format(name), abilities, client=client)
+
+
+@transaction.atomic
+def _issue_to_chat_user() -> dict[str, str | int]:
+    """Return one chat user's code and token. Those of earlier runs went with their owners."""
+    owner = ChatUser.objects.get(pk=CHAT_USER)
+    return {
+        "id": owner.chat_id,
+        "email": owner.email,
+        "auth_code": AuthCode.issue(owner),
+        "token": ChatUserToken.objects.issue(owner, TOKEN_NAME.format("chat user")).plain_text,
+    }

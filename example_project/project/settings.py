@@ -20,15 +20,37 @@ CONNECTNOW_API = {
     "PREFIXES": {"/api/v1/": "helpspace", "/api/": "connectnow"},
     "TOKEN_PARAMETERS": ("api_token", "chat_user_token"),
     "FAILED_AUTH_RATE": "100/m",
+    # What tokens can be given: the admin offers these, and check knows no others.
+    "ABILITIES": {
+        "issues:write": "Open, change, close and delete issues",
+        "categories:write": "Change categories",
+        "companies:write": "Change companies and their members",
+        "webhooks:read": "See webhooks and their logs",
+        "webhooks:write": "Change webhooks",
+        "exports:write": "Order exports",
+        "tickets:read": "See tickets and their messages",
+        "tickets:write": "Open, answer, change and delete tickets",
+        "customers:read": "See customers",
+        "customers:write": "Change customers",
+        "tags:read": "See tags",
+        "tags:write": "Change tags",
+        "reports:read": "See reports",
+    },
 }
 REST_FRAMEWORK = {
     **rest_framework(),
-    "DEFAULT_THROTTLE_CLASSES": ["connectnow_api.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "connectnow_api.throttling.UserRateThrottle",
+        "connectnow_api.throttling.TokenRateThrottle",
+    ],
     "DEFAULT_THROTTLE_RATES": {
         # By user, else by address.
         "user": "6000/m",
         "throttled": "5/m",
-        # By token.
+        # By address.
+        "chat_tokens": "3000/m",
+        # By token: only those that have a rate of their own.
+        "token": None,
         "channels_report": "10/5s",
         "performance_report": "10/5s",
     },
@@ -57,6 +79,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "connectnow_api",
     "issue_tracker",
+    "chats",
     "help_desk",
     "project",
 ]

@@ -220,7 +220,7 @@ def test_every_column_of_the_token_table_is_listed() -> None:
 
 
 def test_every_placement_is_listed() -> None:
-    listed = rows("docs/tokens.md", "placement")
+    listed = rows("docs/authentication.md", "placement")
     assert [row["placement"] for row in listed] == [*authentication.READERS]
     for row in listed:
         reader = getattr(authentication, row["class that reads only this one"])

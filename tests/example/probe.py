@@ -30,6 +30,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.urls import get_resolver, resolve  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from chats import models as chats  # noqa: E402
 from connectnow_api.models import APIToken  # noqa: E402
 from help_desk import models as desk  # noqa: E402
 from issue_tracker import models as tracker  # noqa: E402
@@ -43,7 +44,9 @@ def rows() -> dict[str, list[Any]]:
 
 def _summary(model: type[models.Model]) -> list[Any]:
     found = model._default_manager.order_by("pk")
-    texts = "\n".join(str(sorted(row.items())) for row in found.values())
+    # Secrets are new each time.
+    values = [] if model in (chats.AuthCode, chats.ChatUserToken) else found.values()
+    texts = "\n".join(str(sorted(row.items())) for row in values)
     digest = hashlib.sha256(texts.encode()).hexdigest()
     return [found.count(), found.aggregate(highest=Max("pk"))["highest"], digest]
 
@@ -51,6 +54,7 @@ def _summary(model: type[models.Model]) -> list[Any]:
 def new_ids() -> dict[str, int]:
     """Create a row of each model and return its id."""
     client = desk.Client(name="New", slug="new")
+    chat_user = chats.ChatUser(name="New", chat_id=1, email="new@example.com")
     created = [
         tracker.Company(name="New", slug="new"),
         tracker.CompanyUser(company_id=1, email="new@example.com"),
@@ -59,6 +63,10 @@ def new_ids() -> dict[str, int]:
         tracker.Issue(name="New", description="New", severity="info"),
         tracker.IssueSubscription(issue_id=1, email="new@example.com"),
         tracker.Webhook(owner_id=1, url="https://new.example/"),
+        chats.Chat(name="New"),
+        chat_user,
+        chats.AuthCode(owner=chat_user, digest="new"),
+        chats.ChatUserToken(owner=chat_user, name="New", digest="new"),
         client,
         desk.Webhook(client=client),
         desk.Channel(name="New", client_id=1),
@@ -86,6 +94,7 @@ def disturb() -> None:
     tracker.Issue.objects.all().delete()
     tracker.Category.objects.filter(pk=1).delete()
     tracker.Company.objects.filter(pk=4).delete()
+    chats.ChatUser.objects.filter(pk__in=[1, 5]).delete()
     desk.Message.objects.filter(pk__gt=5).delete()
     desk.Ticket.objects.filter(pk__in=[1, 60]).delete()
     desk.Webhook.objects.update(enabled=False, trigger={})
@@ -99,6 +108,56 @@ def issue(abilities: list[str]) -> str:
     """Return a new token of acme's."""
     owner = User.objects.get(username="maria")
     return APIToken.objects.issue(owner, "for a test", abilities, client="acme").plain_text
+
+
+def issue_to_chat_user() -> str:
+    """Return a new token of the first chat user's."""
+    owner = chats.ChatUser.objects.get(pk=1)
+    return chats.ChatUserToken.objects.issue(owner, "for a test").plain_text
+
+
+def chat_users(*names: str) -> list[dict[str, Any]]:
+    """Create people in the first chat; return their addresses, codes and tokens."""
+    return [_chat_user(name) for name in names]
+
+
+def _chat_user(name: str) -> dict[str, Any]:
+    user = chats.ChatUser.objects.create(chat_id=1, name=name, email=f"{name}@chats.example")
+    token = chats.ChatUserToken.objects.issue(user, "for a test").plain_text
+    code = chats.AuthCode.issue(user)
+    return {"id": user.pk, "email": user.email, "auth_code": code, "token": token}
+
+
+def close_chat_user(email: str) -> None:
+    """Keep a chat user out."""
+    chats.ChatUser.objects.filter(email=email).update(is_active=False)
+
+
+def age_auth_code(email: str, hours: int) -> None:
+    """Let a code have been sent so many hours ago."""
+    sent = timezone.now() - timedelta(hours=hours)
+    chats.AuthCode.objects.filter(owner__email=email).update(created_at=sent)
+
+
+def new_auth_code(email: str) -> str:
+    """Return a further code."""
+    return chats.AuthCode.issue(chats.ChatUser.objects.get(email=email))
+
+
+def admin_page(path: str) -> list[Any]:
+    """Return the status and text of a page of the admin, as the first user sees it."""
+    browser = Client()
+    browser.force_login(User.objects.get(username="maria"))
+    answer = browser.get(path, headers={"Host": "localhost"})
+    return [answer.status_code, answer.content.decode()]
+
+
+def chat_digests() -> list[str]:
+    """Return what is stored of the chats' codes and tokens."""
+    models_ = (chats.AuthCode, chats.ChatUserToken)
+    return [
+        digest for model in models_ for digest in model.objects.values_list("digest", flat=True)
+    ]
 
 
 def stranger() -> str:
@@ -167,6 +226,11 @@ def recall(key: str) -> int | None:
 def answers(tokens: list[str]) -> list[int]:
     """Return the status that each token gets."""
     return [_get("/api/user", token).status_code for token in tokens]
+
+
+def chat_answers(tokens: list[str]) -> list[int]:
+    """Return the status that each chat user's token gets."""
+    return [_get("/api/chat-user", token).status_code for token in tokens]
 
 
 def tickets() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import socket
 import stat
 from pathlib import Path
@@ -19,6 +20,10 @@ ROWS = {
     "issue_tracker.CompanyUser": (4, 4),
     "issue_tracker.Category": (12, 12),
     "issue_tracker.Issue": (120, 120),
+    "chats.Chat": (3, 3),
+    "chats.ChatUser": (5, 5),
+    "chats.AuthCode": (1, 1),
+    "chats.ChatUserToken": (1, 1),
     "help_desk.Client": (2, 2),
     "help_desk.Customer": (125, 125),
     "help_desk.Channel": (4, 4),
@@ -67,8 +72,9 @@ def twice(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -
         ["rows"], ["new_ids"], ["stranger"], ["disturb"], database_url=url
     )
     second = demo(folder, url)
-    rows_again, new_ids_again, old, new, stranger_s = probe(
-        *(["rows"], ["new_ids"]),
+    chat_tokens = [run.credentials["chat"]["token"] for run in (first, second)]
+    rows_again, new_ids_again, chat_user_s, old, new, stranger_s = probe(
+        *(["rows"], ["new_ids"], ["chat_answers", chat_tokens]),
         *(["answers", first.tokens], ["answers", second.tokens], ["answers", [stranger]]),
         database_url=url,
     )
@@ -76,7 +82,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -
         "rows": [rows, rows_again],
         "new_ids": [new_ids, new_ids_again],
         "credentials": [first.credentials, second.credentials],
-        "answers": {"old": old, "new": new, "stranger": stranger_s},
+        "answers": {"old": old, "new": new, "stranger": stranger_s, "chat": chat_user_s},
     }
 
 
@@ -110,6 +116,10 @@ def test_a_second_run_replaces_every_secret(twice: dict[str, Any]) -> None:
     for old, new in zip(first["users"], second["users"], strict=True):
         assert old["username"] == new["username"]
         assert old["password"] != new["password"]
+    old, new = first["chat"], second["chat"]
+    assert old["auth_code"] != new["auth_code"]
+    assert {**old, "auth_code": 0, "token": 0} == {**new, "auth_code": 0, "token": 0}
+    assert twice["answers"]["chat"] == [401, 200]
 
 
 def test_each_token_is_what_it_says(twice: dict[str, Any]) -> None:
@@ -123,17 +133,22 @@ def test_other_users_and_their_tokens_stay(twice: dict[str, Any]) -> None:
 
 
 def test_credentials_are_complete(prepared: Prepared) -> None:
-    tokens, users = prepared.credentials["tokens"], prepared.credentials["users"]
+    tokens, users, chat = (prepared.credentials[key] for key in ("tokens", "users", "chat"))
     assert prepared.credentials == {
         "base_url": "http://localhost:8123",
         "client_id": "acme",
         "tokens": tokens,
         "users": users,
+        "chat": chat,
         "throttle": {"path": "/api/throttled", "limit": 5},
         "features": ["ownership", "failed_auth_throttle"],
     }
     assert set(tokens) == {"valid", "read_only", "expired", "revoked", "other_user"}
     assert [set(user) for user in users] == [{"username", "password"}] * 2
+    secret = {"auth_code": chat["auth_code"], "token": chat["token"]}
+    assert chat == {"id": 1, "email": "vera@example.com", **secret}
+    assert re.fullmatch("[1-9][0-9]{14}", chat["auth_code"])
+    assert re.fullmatch("chat_[0-9A-Za-z]{46}", chat["token"])
 
 
 def test_credentials_are_private_even_in_a_file_that_was_not(prepared: Prepared) -> None:
@@ -147,9 +162,13 @@ def test_everything_is_printed_for_a_person(prepared: Prepared) -> None:
         assert token in prepared.printed
     for user in prepared.credentials["users"]:
         assert f"{user['username']:<12}{user['password']}" in lines
+    chat, api = prepared.credentials["chat"], "http://localhost:8123/api"
+    form = f"-d 'email={chat['email']}' -d 'auth-code={chat['auth_code']}'"
+    assert f"curl -H 'Authorization: Bearer {chat['token']}' '{api}/chat-user'" in lines
+    assert f"curl '{api}/chats/1/users/get-token' {form}" in lines
     for path in ("/", "/api/", "/api/v1/", "/admin/"):
         assert [line for line in lines if line.split()[:1] == [f"http://localhost:8123{path}"]]
-    assert len([line for line in lines if line.startswith("curl ")]) == 7
+    assert len([line for line in lines if line.startswith("curl ")]) == 9
     assert "Serving" not in prepared.printed
 
 

@@ -270,6 +270,8 @@ def test_a_new_start_brings_back_what_clients_changed(
     manage("demo", "--no-serve", database_url=url)
     seeded = probe(["rows"], database_url=url)
     with serve(tmp_path, url) as (site, _):
+        chat = site.credentials["chat"]
+        code = chat["auth_code"]
         for path, body in (
             ("/api/issues", ISSUE),
             ("/api/companies", {"name": "New"}),
@@ -277,6 +279,7 @@ def test_a_new_start_brings_back_what_clients_changed(
             ("/api/webhooks", {"url": "https://new.example/"}),
             ("/api/categories/1/subscriptions", {"email": "new@example.com"}),
             ("/api/v1/webhook", {"webhooks": {"enabled": False}}),
+            ("/api/chats/1/users/get-token", {"email": chat["email"], "auth-code": code}),
         ):
             assert site.as_acme(path, method="POST", json=body).status == 201
         for path, body in (("tickets", TICKET), ("tickets/2/messages", MESSAGE)):

@@ -136,6 +136,17 @@ def test_one_of_eight_simultaneous_creates_gets_a_unique_value(processes: Site) 
         assert list(refused.errors().values()) == [desk.TAKEN]
 
 
+def test_one_of_eight_simultaneous_exchanges_gets_a_token(processes: Site) -> None:
+    chat = processes.credentials["chat"]
+    body = {"email": chat["email"], "auth-code": chat["auth_code"]}
+
+    def exchange(_: int) -> Answer:
+        return processes.request("/api/chats/1/users/get-token", method="POST", json=body)
+
+    for refused in one_of_eight(exchange):
+        assert list(refused.errors()) == ["auth-code"]
+
+
 def send(site: Site, line: str) -> bytes:
     """Send a request that may be none, and return the beginning of the answer."""
     parts = urlsplit(site.base_url)
@@ -146,13 +157,14 @@ def send(site: Site, line: str) -> bytes:
 
 def test_no_log_line_shows_a_token(processes: Site) -> None:
     target = f"/api/user?api_token={processes.tokens['valid']}"
-    for path in (target, target.replace("user", "nowhere"), f"{target}&chat_user_token=x"):
+    chat = f"/api/chat-user?chat_user_token={processes.credentials['chat']['token']}"
+    for path in (target, target.replace("user", "nowhere"), f"{target}&chat_user_token=x", chat):
         for headers in ({}, {"Host": "evil.example"}):
             assert processes.request(path, headers=headers).status < 500
     for line in ("GET {}", "GET {} and more HTTP/1.1", "G@T {} HTTP/1.1", "GET {} HTTP/1.1\r\n: x"):
         assert b" 400 " in send(processes, line.format(target)).partition(b"\r\n")[0]
     log = processes.log.read_text()
-    for secret in [*processes.tokens.values(), "api_token"]:
+    for secret in [*processes.tokens.values(), "api_token", "chat_user_token", "chat_"]:
         assert secret not in log
 
 

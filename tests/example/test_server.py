@@ -258,6 +258,7 @@ def test_no_log_line_shows_a_query(site: Site) -> None:
     site.request(f"/api/user?api_token={token}&page=7")
     site.request(f"/api/v1/tags?api_token={token}", client="other")
     site.request(f"/api/nowhere?api_token={token}")
+    site.request(f"/api/chat-user?chat_user_token={site.credentials['chat']['token']}")
     site.request(f"/api/issues?before=x&api_token={token}")
     site.send(f"GET /api/user?api_token={token} HTTP/9.9\r\n\r\n".encode())
     site.send(f"GET /api/user?api_token={token} and more HTTP/1.1\r\n\r\n".encode())
@@ -265,7 +266,7 @@ def test_no_log_line_shows_a_query(site: Site) -> None:
     # A line comes after its answer, from a thread of its own.
     for path, status in (("/api/user", 200), ("/api/nowhere", 404), ("/logged", 400)):
         log = wait_for(f'"GET {path} HTTP/1.1" {status}', site.log)
-    for secret in [*site.tokens.values(), "api_token"]:
+    for secret in [*site.tokens.values(), "api_token", "chat_user_token", "chat_"]:
         assert secret not in log
 
 

@@ -28,6 +28,16 @@ SET = {"webhooks": {"enabled": True}}
 DAYS = {"start": "2021-09-03", "end": "2021-09-30"}
 NO_DAYS = {"start": "2021-09-03", "end": "x"}
 OVER = {"description": "All is well."}
+NO_CODE = {"email": "vera@example.com", "auth-code": "1"}
+API, CHAT = "api_token", "chat_user_token"
+"""The two kinds of token, by their parameters."""
+TOKEN = "[0-9A-Za-z]{46}"
+
+
+def exchange(site: Site) -> dict[str, str]:
+    """Return what the demo's chat user exchanges."""
+    chat = site.credentials["chat"]
+    return {"email": chat["email"], "auth-code": chat["auth_code"]}
 
 
 class Refused(NamedTuple):
@@ -45,9 +55,11 @@ class Row(NamedTuple):
     path: str
     status: int
     body: Any = None
+    """A value, or what makes one of the site."""
     needs: str | None = None
     """An ability, ``""`` for any token, ``None`` for nothing at all."""
     refused: tuple[Refused, ...] = ()
+    kind: str = API
 
 
 def read(path: str, needs: str | None = None, missing: str | None = None) -> Row:
@@ -116,6 +128,11 @@ TABLE = [
     read("/api/user", ""),
     Row("POST", "/api/exports", 202, {"format": "csv"}, "exports:write"),
     read("/api/throttled"),
+    Row("GET", "/api/chat-user", 200, None, "", kind=CHAT),
+    Row("POST", "/api/chat-user", 200, None, "", kind=CHAT),
+    Row("POST", "/api/chats/1/users/get-token", 201, exchange, refused=(
+        Refused(404, exchange, "/api/chats/999/users/get-token"), Refused(422, NO_CODE),
+        Refused(422, exchange, "/api/chats/2/users/get-token"), Refused(422, {"auth-code": "1"}))),
 
     read("/api/v1/tickets", "tickets:read"),
     Row("POST", "/api/v1/tickets", 201, TICKET, "tickets:write", (
@@ -190,9 +207,14 @@ class Step:
 class Walk:
     """Asks each time from another address, and with another token of the same abilities."""
 
-    def __init__(self, site: Site, tokens: list[str], powerless: str) -> None:
+    def __init__(
+        self, site: Site, tokens: list[str], chat_tokens: list[str], powerless: str
+    ) -> None:
         self.site, self.powerless, self.tokens = site, powerless, tokens
-        self.next_token = cycle(tokens)
+        chat = site.credentials["chat"]
+        self.secrets = [*site.tokens.values(), chat["token"], chat["auth_code"], UNKNOWN, API]
+        self.secrets += [*tokens, *chat_tokens, powerless]
+        self.next_token = {API: cycle(tokens), CHAT: cycle(chat_tokens)}
         self.steps: list[Step] = []
 
     def ask(
@@ -204,15 +226,18 @@ class Walk:
         body: Any = None,
         token: str | None = None,
         place: str = "header",
+        kind: str = API,
         **options: Any,
     ) -> Answer:
         """Send one request and keep what came back."""
+        if callable(body):
+            body = body(self.site)
         if path.startswith("/api/v1/"):
             options = {"client": "acme", **options}
         if token and place == "query":
-            path = f"{path}{'&' if '?' in path else '?'}api_token={token}"
+            path = f"{path}{'&' if '?' in path else '?'}{kind}={token}"
         if token and place == "payload":
-            body = {**(body or {}), "api_token": token}
+            body = {**(body or {}), kind: token}
         options["token"] = token if place == "header" else None
         options["body" if isinstance(body, bytes) else "json"] = body
         sender = options.pop("sender", None) or self.site.from_new_address()
@@ -222,31 +247,36 @@ class Walk:
 
     def go(self, row: Row) -> None:
         """Send all that an endpoint refuses, then what it does not."""
-        token = None if row.needs is None else next(self.next_token)
+        token = None if row.needs is None else next(self.next_token[row.kind])
         self.ask_without_rights(row)
         if row.method in WITH_BODY:
             self.ask_with_bad_bodies(row)
         for refused in row.refused:
             path = refused.path or row.path
             for place in PLACES[: 3 if row.method in WITH_BODY else 2]:
-                what, sent = f"refused, token in the {place}", next(self.next_token)
-                self.ask(refused.status, what, row.method, path, refused.body, sent, place)
+                what, sent = f"refused, token in the {place}", next(self.next_token[row.kind])
+                request = (row.method, path, refused.body, sent, place, row.kind)
+                self.ask(refused.status, what, *request)
         if row.method == "GET":
             self.ask(200, "headers only", "HEAD", row.path, None, token)
         self.ask(row.status, "success", row.method, row.path, row.body, token)
 
     def ask_without_rights(self, row: Row) -> None:
         """Send no token, wrong ones, two, and one without the ability; none of it has an effect."""
-        method, path, body = row.method, row.path, row.body
+        method, path, body, kind = row.method, row.path, row.body, row.kind
         places = PLACES[: 3 if method in WITH_BODY and row.needs is not None else 2]
-        for kind in (UNKNOWN, self.site.tokens["expired"], self.site.tokens["revoked"]):
+        for token in (UNKNOWN, self.site.tokens["expired"], self.site.tokens["revoked"]):
             for place in places:
-                self.ask(401, f"a refused token in the {place}", method, path, body, kind, place)
-        first, second = next(self.next_token), next(self.next_token)
-        two = f"{path}?api_token={first}"
+                what = f"a refused token in the {place}"
+                self.ask(401, what, method, path, body, token, place, kind)
+        first, second = next(self.next_token[kind]), next(self.next_token[kind])
+        two = f"{path}?{kind}={first}"
         self.ask(400, "two tokens", method, two, body, second)
         if row.needs is not None:
             self.ask(401, "no token", method, path, body)
+            other = next(self.next_token[CHAT if kind == API else API])
+            for place in places:
+                self.ask(401, "the other kind of token", method, path, body, other, place, kind)
         if row.needs:
             for place in places:
                 self.ask(403, "no ability", method, path, body, self.powerless, place)
@@ -263,18 +293,18 @@ class Walk:
         if malformed == 400:
             bodies += [(400, b"", JSON), (400, b"{}", JSON)]
         for status, body, type_ in bodies:
-            options = {"content_type": type_, "token": next(self.next_token)}
+            options = {"content_type": type_, "token": next(self.next_token[row.kind])}
             what = f"{len(body)} bytes of {type_}"
             self.ask(status, what, row.method, row.path, body, **options)
 
-    def ask_with_other_methods(self, path: str, allowed: set[str]) -> None:
+    def ask_with_other_methods(self, path: str, allowed: set[str], kind: str) -> None:
         """Send the methods that an endpoint does not know, and the one that asks for them."""
         for method in sorted(METHODS - allowed):
-            for token in (None, next(self.next_token)):
+            for token in (None, next(self.next_token[kind])):
                 answer = self.ask(405, "another method", method, path, token=token)
                 found = set(answer.headers["Allow"].split(", "))
                 assert found == allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
-        self.ask(200, "options", "OPTIONS", path, token=next(self.next_token))
+        self.ask(200, "options", "OPTIONS", path, token=next(self.next_token[kind]))
 
     def exhaust(self) -> None:
         """Send one token, or none, until it is one too many; then refused ones everywhere."""
@@ -288,7 +318,7 @@ class Walk:
 
     def ask_too_often(self, row: Row, limit: Limit) -> None:
         """Send requests until one is refused."""
-        token = None if row.needs is None else next(self.next_token)
+        token = None if row.needs is None else next(self.next_token[row.kind])
         sender = self.site.from_new_address()
         step = ("in time", row.method, row.path, row.body, token)
         until_429(lambda: self.ask(200, *step, sender=sender), limit)
@@ -337,17 +367,18 @@ def walk(
     """The whole walk, once."""
     with serve(tmp_path_factory.mktemp("whole-demo"), database_url) as (site, _):
         calls = [["issue", ABILITIES]] * 40
+        calls += [["issue_to_chat_user"]] * 4
         *tokens, powerless = probe(*calls, ["issue", []], database_url=database_url)
-        walk = Walk(site, tokens, powerless)
+        walk = Walk(site, tokens[:40], tokens[40:], powerless)
         for row in TABLE:
             walk.go(row)
         for paths in endpoints.values():
             # What the walk has deleted still has its methods.
-            allowed = {row.method for row in TABLE if row.path in paths}
-            walk.ask_with_other_methods(paths[0], allowed)
+            rows = [row for row in TABLE if row.path in paths]
+            walk.ask_with_other_methods(paths[0], {row.method for row in rows}, rows[0].kind)
         for path in NOWHERE:
             for method in sorted(METHODS):
-                for token in (None, next(walk.next_token), UNKNOWN):
+                for token in (None, next(walk.next_token[API]), UNKNOWN):
                     walk.ask(404, "no route", method, path, token=token, place="query")
         walk.exhaust()
         yield walk
@@ -414,17 +445,23 @@ def test_401_405_and_429_have_their_headers(walk: Walk) -> None:
 
 
 def test_no_answer_holds_a_token(walk: Walk) -> None:
-    secrets = [*walk.site.tokens.values(), *walk.tokens, walk.powerless, UNKNOWN, "api_token"]
-    pattern = re.compile("|".join(map(re.escape, secrets)))
+    pattern = re.compile("|".join(map(re.escape, walk.secrets)))
+    given = []
     for step in walk.steps:
         answer = step.answer
-        assert not pattern.search(f"{answer.headers.items()} {answer.text}"), str(step)
+        text = f"{answer.headers.items()} {answer.text}"
+        assert not pattern.search(text), str(step)
+        given += [step] if re.search(f"{CHAT}|chat_{TOKEN}", text) else []
+    # The one answer that is there to hold one, and the description of its members.
+    path = "/api/chats/1/users/get-token"
+    assert [(step.method, step.path) for step in given] == [("POST", path), ("OPTIONS", path)]
 
 
 def test_the_log_holds_no_token_and_no_failure(walk: Walk) -> None:
     walk.site.request("/api/the-end")
     log = wait_for('"GET /api/the-end HTTP/1.1" 404', walk.site.log)
-    for secret in [*walk.site.tokens.values(), *walk.tokens, walk.powerless, UNKNOWN, "api_token"]:
+    for secret in [*walk.secrets, CHAT]:
         assert secret not in log
+    assert not re.search(f"chat_{TOKEN}", log)
     assert not re.findall('.*" 5[0-9][0-9] .*', log)
     assert not re.search("Traceback|Internal Server Error|Exception", log)

@@ -100,6 +100,9 @@ def _explanation(prepared: Credentials, base_url: str) -> str:
     user = base_url + reverse("issue_tracker:user")
     tickets = base_url + reverse("help_desk:ticket-list")
     throttled = base_url + reverse("issue_tracker:throttled")
+    chat = prepared.chat
+    chat_user = base_url + reverse("chats:chat-user")
+    get_token = base_url + reverse("chats:get-token", args=[chat["id"]])
     bearer = f"-H 'Authorization: Bearer {tokens['valid']}'"
     users = "\n".join(f"  {user['username']:<12}{user['password']}" for user in prepared.users)
     kinds = "\n".join(f"  {kind:<12}{token}" for kind, token in tokens.items())
@@ -115,6 +118,11 @@ Users and passwords (the first may enter the admin)
 Tokens (the last one is the second user's, for another client)
 {kinds}
 
+Chat user, who has no account (the code is good for one more token, within a day)
+  {chat["email"]} in chat {chat["id"]}
+  auth-code   {chat["auth_code"]}
+  token       {chat["token"]}
+
 Try
   # no token: this list is public
   curl '{issues}?per_page=2'
@@ -124,6 +132,10 @@ Try
   curl '{user}?api_token={tokens["valid"]}'
   # a token in the body, beside what a new company needs
   curl '{companies}' -d 'name=Elm Street Bakery' -d 'api_token={tokens["valid"]}'
+  # the second kind of token: whose it is
+  curl -H 'Authorization: Bearer {chat["token"]}' '{chat_user}'
+  # a code for a token of that kind, once
+  curl '{get_token}' -d 'email={chat["email"]}' -d 'auth-code={chat["auth_code"]}'
   # the other dialect: it wants the client's name, too
   curl {bearer} -H 'Hs-Client-Id: {CLIENT}' '{tickets}?per-page=2'
   # 422: an invalid parameter
