@@ -142,8 +142,9 @@ class BaseAPITokenAuthentication(BaseAuthentication):
 
     def _why_not(self, request: Any, token: AbstractAPIToken) -> str:
         """Return why a token opens nothing for this request, ``""`` if it does."""
-        if token.state != "active":
-            return token.state
+        state = token.state
+        if state != "active":
+            return state
         if not token.is_owner_active:
             return "owner"
         if not is_within(find_address(request), token.allowed_networks):

@@ -1,4 +1,8 @@
-"""What becomes of tokens: one log record and one signal for each event."""
+"""What becomes of tokens: one log record and one signal for each event, at once.
+
+So within the transaction, if there is one: what is rolled back was told all the same, and a
+receiver that asks the database does so in ``transaction.atomic()``.
+"""
 
 from __future__ import annotations
 
@@ -61,9 +65,9 @@ _origin: ContextVar[dict[str, str] | None] = ContextVar("connectnow_api_origin",
 
 @contextmanager
 def caused_by(request: Any) -> Iterator[None]:
-    """Let events inside name the request's address, and its user as the actor."""
+    """Let events inside name the request's address, its user as the actor, and the placement."""
     actor = _name_of(getattr(request, "user", None))
-    token = _origin.set({"address": _address_of(request), "actor": actor})
+    token = _origin.set({**_said_by(request), "actor": actor})
     try:
         yield
     finally:
@@ -84,6 +88,14 @@ def emit_for_request(action: str, request: Any, token: Any, *, reason: str = "")
     """Log and signal what became of a request with ``token``, a row of any kind."""
     said = {**_said_of(action, token), **_said_by(request), "reason": reason}
     _send(type(token), token, TokenEvent(**said))
+
+
+def emit_for_auth(action: str, request: Any, *, reason: str) -> None:
+    """Log and signal what became of a request, if what authenticated it is a token of ours."""
+    token = request.auth
+    # Told by its columns: other packages' tokens have a digest, and pages and limits serve them.
+    if all(hasattr(token, name) for name in ("_meta", "name", "owner_id", "digest", "masked")):
+        emit_for_request(action, request, token, reason=reason)
 
 
 def emit_for_value(action: str, request: Any, kind: Any, value: str, *, reason: str = "") -> None:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from .errors import challenge, neutral_message, translated, validation_body
-from .events import emit_for_request
+from .events import emit_for_auth
 from .exceptions import (
     ConflictingTokens,
     IncompleteRequest,
@@ -149,7 +149,7 @@ class ExceptionHandler:
         missing = getattr(self.request, "missing_abilities", None)
         if self.request and status_code == status.HTTP_403_FORBIDDEN and missing:
             headers["WWW-Authenticate"] = challenge(self.keyword, "insufficient_scope", missing)
-            emit_for_request("denied", self.request, self.request.auth, reason=" ".join(missing))
+            emit_for_auth("denied", self.request, reason=" ".join(missing))
         if status_code == status.HTTP_429_TOO_MANY_REQUESTS:
             # RFC 6585 section 4: no cache may keep it.
             headers["Cache-Control"] = "no-store"

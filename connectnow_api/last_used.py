@@ -1,15 +1,18 @@
 """When a token was last used: one conditional write per token and interval, or none.
 
 ``LAST_USED`` is ``"database"`` (one UPDATE within the request), ``"cache"`` (uses wait in Django's
-default cache, and once in an interval one request writes them all) or ``"off"``. Whatever goes
-wrong here is logged, and fails no request.
+default cache, and once in an interval one request writes them all) or ``"off"``. Tokens with an
+idle timeout wait in no cache: what a token's end depends on is not left to one. Whatever goes wrong
+here is logged, and fails no request.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -40,13 +43,32 @@ def record(token: Any, request: Any) -> None:
     if mode == "off" or (token.last_used_at is not None and token.last_used_at > due):
         return
     address = _text(find_address(request)) if api_settings.last_used_address else None
+    if mode == "cache" and token.idle_timeout is None:
+        _attempt(lambda: _keep(token, now, address))
+    else:
+        kind = type(token)
+        _after_request(kind, lambda: _write(kind, token.pk, due, now, address))
+
+
+def _attempt(work: Callable[[], object]) -> None:
+    """Do what may fail, and log it if it does."""
     try:
-        if mode == "cache":
-            _keep(token, now, address)
-        else:
-            _write(type(token), token.pk, due, now, address)
+        work()
     except Exception as exc:  # noqa: BLE001 - each database and cache has errors of its own
         _outages.report("The last use of a token cannot be kept", exc)
+
+
+def _after_request(kind: type[Any], work: Callable[[], object]) -> None:
+    """Write now; under ``ATOMIC_REQUESTS`` once the request's transaction is committed.
+
+    Within it a slow request would hold the row's lock, and a revocation would have to wait for it.
+    """
+    database = router.db_for_write(kind)
+    connection = connections[database]
+    if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+        transaction.on_commit(lambda: _attempt(work), using=database)
+    else:
+        _attempt(work)
 
 
 def _text(address: Address | None) -> str | None:
@@ -78,7 +100,7 @@ def _keep(token: Any, now: datetime, address: str | None) -> None:
     cache.add(HEAD, 0, None)
     cache.set(_key(cache.incr(HEAD)), (kind, token.pk, now, address), KEPT)
     if cache.add(FLUSHED, 1, interval):
-        flush()
+        _after_request(type(token), flush)
 
 
 def _key(number: int) -> str:
@@ -94,8 +116,12 @@ def flush() -> int:
     cache.set(TAIL, first + len(keys) - 1, None)
     uses = cache.get_many(keys)
     cache.delete_many(keys)
-    for kind, key, now, address in uses.values():
-        _write(apps.get_model(kind), key, now, now, address)
+    for use in uses.values():
+        _attempt(partial(_write_kept, *use))
     if first + len(keys) <= head:
         cache.delete(FLUSHED)
     return len(keys)
+
+
+def _write_kept(kind: str, key: Any, now: datetime, address: str | None) -> None:
+    _write(apps.get_model(kind), key, now, now, address)

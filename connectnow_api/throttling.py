@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
 from . import limits
-from .events import emit_for_request
+from .events import emit_for_auth
 from .settings import UNSET
 
 
@@ -70,8 +70,8 @@ class BaseRateThrottle(BaseThrottle):
         if self.usage is None:
             return True
         limits.show(view, self.usage)
-        if self.usage.is_exceeded and hasattr(request.auth, "digest"):
-            emit_for_request("throttled", request, request.auth, reason=scope)
+        if self.usage.is_exceeded:
+            emit_for_auth("throttled", request, reason=scope)
         return not self.usage.is_exceeded
 
     def wait(self) -> float | None:
