@@ -78,9 +78,9 @@ def test_what_is_revoked_meanwhile_stays_revoked(crew: Crew, other: str) -> None
         assert outcomes[1] is True or other == "rotate"
 
 
-def test_one_use_of_many_at_once_is_written(crew: Crew) -> None:
-    (key,) = issue()
-    crew.perform(key, ["use"] * 4)
-    token = stored(key)
-    assert token.last_used_at is not None
-    assert token.state == "active"
+def test_of_several_uses_one_is_written(crew: Crew) -> None:
+    """The action counts the rows that its UPDATE changed."""
+    for key in issue(ROUNDS):
+        assert sorted(crew.perform(key, ["use"] * 8)) == [0] * 7 + [1]
+        token = stored(key)
+        assert (token.state, token.last_used_at is not None) == ("active", True)
