@@ -27,11 +27,13 @@ W013  bodies are read without our limits
 W014  bodies may have any size
 W015  tokens live for ever
 W016  limits are switched off
+W020  ``AUDIT_ACTIONS`` is set, and the app that obeys it is not installed
 ===== ==========================================================================================
 
 E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
 """
 
+from .audit import check_audit
 from .deployment import check_deployment
 from .kinds import check_token_models
 from .limits import check_limits, check_limits_of_production
@@ -41,6 +43,7 @@ from .views import check_views
 
 __all__ = [
     "VALUES",
+    "check_audit",
     "check_deployment",
     "check_limits",
     "check_limits_of_production",

@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "connectnow_api",
+    "connectnow_api.audit",
     "issue_tracker",
     "help_desk",
     "project",
