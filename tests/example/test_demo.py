@@ -67,12 +67,13 @@ def twice(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -
         ["rows"], ["new_ids"], ["stranger"], ["disturb"], database_url=url
     )
     second = demo(folder, url)
-    rows_again, new_ids_again, old, new, stranger_s = probe(
-        *(["rows"], ["new_ids"]),
+    audited, rows_again, new_ids_again, old, new, stranger_s = probe(
+        *(["audited_actions"], ["rows"], ["new_ids"]),
         *(["answers", first.tokens], ["answers", second.tokens], ["answers", [stranger]]),
         database_url=url,
     )
     return {
+        "audited": audited,
         "rows": [rows, rows_again],
         "new_ids": [new_ids, new_ids_again],
         "credentials": [first.credentials, second.credentials],
@@ -120,6 +121,11 @@ def test_each_token_is_what_it_says(twice: dict[str, Any]) -> None:
 
 def test_other_users_and_their_tokens_stay(twice: dict[str, Any]) -> None:
     assert twice["answers"]["stranger"] == [200]
+
+
+def test_the_audit_table_is_not_emptied(twice: dict[str, Any]) -> None:
+    """Five tokens a run, of which one is revoked, a stranger's, and three of the run before."""
+    assert twice["audited"] == {"created": 5 + 1 + 5, "revoked": 1 + 3 + 1}
 
 
 def test_credentials_are_complete(prepared: Prepared) -> None:
