@@ -257,8 +257,13 @@ def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Po
 
 
 @contextmanager
-def serve_as_documented(program: str, folder: Path, database_url: str) -> Iterator[Site]:
-    """Run the command of docs/example.md that begins with ``program``, at a free port."""
+def serve_as_documented(
+    program: str, folder: Path, database_url: str, **variables: str
+) -> Iterator[Site]:
+    """Run the command of docs/example.md that begins with ``program``, at a free port.
+
+    ``variables`` are further ones of its environment.
+    """
     credentials, log = folder / "credentials.json", folder / "log"
     manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
     port = free_port()
@@ -267,7 +272,7 @@ def serve_as_documented(program: str, folder: Path, database_url: str) -> Iterat
         process = subprocess.Popen(
             shlex.split(command),
             cwd=ROOT,
-            env=environment(database_url),
+            env={**environment(database_url), **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
