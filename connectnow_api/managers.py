@@ -157,21 +157,50 @@ def stored(token: models.Model) -> models.QuerySet[Any]:
 
 
 def revoke_rows(rows: list[Any]) -> list[Any]:
-    """Revoke rows of one kind by one statement and return those that it was that revoked."""
-    now = timezone.now()
-    rows = [row for row in rows if row.revoked_at is None or row.revoked_at > now]
+    """Revoke rows of one kind and return those that it was that revoked."""
+    revoked: list[Any] = []
+    while rows:
+        now = timezone.now()
+        groups: dict[datetime | None, list[Any]] = {}
+        for row in rows:
+            if row.revoked_at is None or row.revoked_at > now:
+                groups.setdefault(row.revoked_at, []).append(row)
+        ours = {key for end, group in groups.items() for key in _revoke_from(end, group, now)}
+        lost = [row for group in groups.values() for row in group if row.pk not in ours]
+        for row in rows:
+            if row.pk in ours:
+                row.revoked_at = now
+                revoked.append(row)
+        # Some of the others may have been rotated meanwhile, and are in their grace.
+        rows = _read_again(lost)
+    for row in revoked:
+        events.emit("revoked", row)
+    return revoked
+
+
+def _revoke_from(end: datetime | None, rows: list[Any], now: datetime) -> set[Any]:
+    """Revoke rows whose ``revoked_at`` was read as ``end``; return the keys of ours.
+
+    "Later than now" would not do: whoever was first may have taken the time after us, and what was
+    just revoked would look like a grace.
+    """
+    keys = {row.pk for row in rows}
+    found = stored(rows[0]).filter(pk__in=keys)
+    count = found.filter(revoked_at=end).update(revoked_at=now)
+    if count in (0, len(keys)):
+        return keys if count else set()
+    return set(found.filter(revoked_at=now).values_list("pk", flat=True))
+
+
+def _read_again(rows: list[Any]) -> list[Any]:
+    """Return those of the rows that still exist, with the ``revoked_at`` that they have now."""
     if not rows:
         return []
     found = stored(rows[0]).filter(pk__in=[row.pk for row in rows])
-    count = found.filter(is_standing(now)).update(revoked_at=now)
-    if count < len(rows):
-        # Somebody else was first with the rest, at another moment.
-        ours = set(found.filter(revoked_at=now).values_list("pk", flat=True)) if count else set()
-        rows = [row for row in rows if row.pk in ours]
+    ends = dict(found.values_list("pk", "revoked_at"))
     for row in rows:
-        row.revoked_at = now
-        events.emit("revoked", row)
-    return rows
+        row.revoked_at = ends.get(row.pk)
+    return [row for row in rows if row.pk in ends]
 
 
 def is_standing(now: datetime | None = None) -> Q:

@@ -22,6 +22,7 @@ from connectnow_api.models import APIToken
 from connectnow_api.outages import Outages
 from connectnow_api.signals import TOKEN_SIGNALS
 
+from .at_once import Crew
 from .services import BACKENDS, CacheServer, shared_cache
 
 # An example that takes long says nothing of the code: the machine may be busy.
@@ -151,6 +152,14 @@ def issue(user: Any) -> Callable[..., Any]:
         return new
 
     return issue
+
+
+@pytest.fixture(scope="session")
+def crew() -> Iterator[Crew]:
+    """Change one token in several processes at once (threads on SQLite)."""
+    crew = Crew()
+    yield crew
+    crew.dismiss()
 
 
 @pytest.fixture

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
+from tests.at_once import in_threads, shared_file
 from tests.library.models import Author, Book
 
 from .site import (
@@ -46,33 +46,9 @@ def test_row_48_one_query_for_a_list_of_ids(client: Client) -> None:
 
 
 @pytest.fixture
-def shared_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that a test starts share a database, as processes would: in a file with SQLite."""
-    if connection.vendor != "sqlite":
-        return
-    values = connections.settings["default"]
-    monkeypatch.setitem(values, "NAME", str(tmp_path / "db.sqlite3"))
-    monkeypatch.setitem(values, "OPTIONS", {"timeout": 60})
-
-    def create_tables() -> None:
-        with connection.schema_editor() as editor:
-            editor.create_model(Author)
-            editor.create_model(Book)
-
-    in_threads(create_tables)
-
-
-def in_threads(work: Callable[[], Any], count: int = 1) -> list[Any]:
-    """Do ``work`` in so many threads at once, each with a connection of its own."""
-
-    def run(_: int) -> Any:
-        try:
-            return work()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
+def shared_database(tmp_path: Path) -> Iterator[None]:
+    with shared_file(tmp_path, [Author, Book]):
+        yield
 
 
 @pytest.mark.django_db(transaction=True)
