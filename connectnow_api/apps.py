@@ -17,6 +17,7 @@ class ConnectNowAPIConfig(AppConfig):
         from . import checks  # noqa: PLC0415 - it imports models, which cannot be before now
 
         register(checks.check_settings)
+        register(checks.check_audit)
         register(checks.check_token_models, Tags.models)
         register(checks.check_idle_tokens, Tags.database)
         register(checks.check_views, Tags.urls)

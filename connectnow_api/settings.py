@@ -19,6 +19,16 @@ PROFILE_KEYS: Mapping[str, str] = {
 }
 """The keys of ``CONNECTNOW_API`` that are laid over the profile, and the fields they set."""
 
+AUDITED = (
+    *("created", "renamed", "extended", "rotated", "revoked", "pruned", "expiring"),
+    *("refused", "used_after_expiry"),
+)
+"""What ``AUDIT_ACTIONS`` is unless said otherwise: what is left out has no bound.
+
+A token may be throttled, or denied what it lacks an ability for, as often as somebody asks;
+refusals are bounded by ``FAILED_AUTH_RATE``.
+"""
+
 
 class APISettings:
     """``CONNECTNOW_API``: one property per setting that is no profile field.
@@ -88,6 +98,11 @@ class APISettings:
         """The abilities that the site offers, each with a description; ``{}``: any name."""
         found: Mapping[str, Any] = self.user_settings.get("ABILITIES", {})
         return found
+
+    @property
+    def audit_actions(self) -> tuple[str, ...]:
+        """The actions of events that the app ``connectnow_api.audit`` writes into its table."""
+        return tuple(self.user_settings.get("AUDIT_ACTIONS", AUDITED))
 
     @property
     def token_parameters(self) -> tuple[str, ...]:

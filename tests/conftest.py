@@ -17,8 +17,10 @@ from hypothesis import HealthCheck
 from rest_framework.test import APIClient
 
 import connectnow_api.limits
+from connectnow_api.audit import receivers
 from connectnow_api.models import APIToken
 from connectnow_api.outages import Outages
+from connectnow_api.signals import TOKEN_SIGNALS
 
 from .at_once import Crew
 from .services import BACKENDS, CacheServer, shared_cache
@@ -63,6 +65,20 @@ def language_of_the_settings() -> Iterator[None]:
 def empty_cache() -> None:
     """No test finds what another one stored."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def no_audit() -> None:
+    """Nothing is written into the audit table, which other tests would have to count."""
+    for signal in TOKEN_SIGNALS.values():
+        signal.disconnect(dispatch_uid=receivers.UID)
+
+
+@pytest.fixture
+def audit(no_audit: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write what becomes of tokens into the audit table, with no outage left from before."""
+    monkeypatch.setattr(receivers, "_outages", Outages(logging.getLogger(receivers.__name__)))
+    receivers.connect()
 
 
 @pytest.fixture(params=BACKENDS)

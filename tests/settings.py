@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "rest_framework",
     "connectnow_api",
+    "connectnow_api.audit",
     "tests.library",
 ]
 MIDDLEWARE = [

@@ -67,6 +67,17 @@ def test_an_unknown_key_is_named_with_its_close_match(key: Any, hint: str, setti
     assert message.hint.startswith(hint)
 
 
+def test_a_choice_for_the_audit_table_needs_the_app(settings: Any) -> None:
+    settings.CONNECTNOW_API = {"AUDIT_ACTIONS": ["revoked"]}
+    assert checks.check_audit() == []
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if not app.endswith("audit")]
+    (message,) = checks.check_audit()
+    assert numbers([message]) == ["W019"]
+    assert message.hint == 'Add "connectnow_api.audit" to INSTALLED_APPS.'
+    settings.CONNECTNOW_API = {}
+    assert checks.check_audit() == []
+
+
 @pytest.mark.parametrize("value", [None, [], "helpspace", HELPSPACE])
 def test_the_setting_is_a_mapping(value: Any, settings: Any) -> None:
     assert numbers(found(value, settings)) == ["E001"]
@@ -112,6 +123,7 @@ def test_every_setting_has_a_check() -> None:
 BAD: dict[str, list[Any]] = {
     "FAILED_AUTH_RATE": ["30", "5/x", "5/month", "", 30, (30, 60)],
     "TRUSTED_PROXIES": [-1, "1", None, True],
+    "AUDIT_ACTIONS": ["revoked", ["revoke"], [None], None],
     "ON_CACHE_FAILURE": ["close", None, True],
     "PAGINATOR": ["cursor", None, 1],
     "SHAPE": ["round", None],

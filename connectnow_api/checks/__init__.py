@@ -32,11 +32,13 @@ W015  tokens live for ever
 W016  limits are switched off
 W017  a view names abilities that the site does not offer
 W018  tokens are read from a parameter that ``TOKEN_PARAMETERS`` does not name
+W019  ``AUDIT_ACTIONS`` is set, and the app that obeys it is not installed
 ===== ==========================================================================================
 
 E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
 """
 
+from .audit import check_audit
 from .deployment import check_deployment
 from .kinds import check_idle_tokens, check_token_models
 from .limits import check_limits, check_limits_of_production
@@ -46,6 +48,7 @@ from .views import check_views
 
 __all__ = [
     "VALUES",
+    "check_audit",
     "check_deployment",
     "check_idle_tokens",
     "check_limits",

@@ -12,6 +12,7 @@ from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
 from connectnow_api.authentication import READERS
 from connectnow_api.limits import parse_rate
+from connectnow_api.signals import TOKEN_SIGNALS
 
 
 def _is_bool(value: Any) -> bool:
@@ -159,6 +160,11 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         _is_mapping(is_ability, _is_description),
         "a mapping of ability names to descriptions",
         '{"issues:read": "Read issues"}',
+    ),
+    "AUDIT_ACTIONS": (
+        _is_list_of(_is_one_of(*TOKEN_SIGNALS)),
+        "a list of actions of events",
+        '["revoked", "refused"]',
     ),
     "TOKEN_PARAMETERS": (_is_list_of(_is_text), "a list of parameter names", '["api_token"]'),
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),

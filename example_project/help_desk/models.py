@@ -101,7 +101,12 @@ class Contact(OfClient):
 
     @classmethod
     def of_address(cls, client: Client, email: str, name: str = "") -> "Contact":
-        """Return the client's contact with an address, new or known; the latest name counts."""
+        """Return the client's contact with an address, new or known; the latest name counts.
+
+        Within a transaction, and for each client one after the other: those who make the same
+        contact at once would wait for one another.
+        """
+        Client.objects.select_for_update().get(pk=client.pk)
         customer = Customer.objects.filter(client=client, email=email).first()
         known = {"customer": customer} if customer else {}
         named = {"name": name} if name else {}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from rest_framework.generics import GenericAPIView, ListAPIView, get_object_or_404
@@ -14,7 +15,7 @@ from rest_framework.viewsets import ModelViewSet
 from connectnow_api.permissions import HasAbilities
 from connectnow_api.throttling import TokenRateThrottle
 from project.models import now
-from project.viewsets import AtomicWrites
+from project.viewsets import AtomicWrites, locked
 
 from .filters import MessageFilter
 from .models import Client, Customer, Message, Tag, Ticket, Webhook, WebhookLog
@@ -108,7 +109,7 @@ class MessageViewSet(ClientViewSet):
     def get_ticket(self) -> Ticket:
         """Return a ticket that the client can see."""
         tickets = Ticket.objects.filter(deleted_at=None, client__slug=self.request.auth.client)
-        return get_object_or_404(tickets, pk=self.kwargs["ticket_pk"])
+        return get_object_or_404(locked(tickets), pk=self.kwargs["ticket_pk"])
 
     def get_queryset(self) -> QuerySet[Message]:
         """Return the messages of the ticket."""
@@ -119,6 +120,7 @@ class MessageViewSet(ClientViewSet):
         """Return what a message is made from, or how it is shown."""
         return NewMessageSerializer if self.request.method == "POST" else MessageSerializer
 
+    @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Find the ticket before anything is said of the message."""
         self.ticket = self.get_ticket()

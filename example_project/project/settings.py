@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "connectnow_api",
+    "connectnow_api.audit",
     "issue_tracker",
     "chats",
     "help_desk",

@@ -46,6 +46,7 @@ def own_apps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("page", "blocks"), [*projects()])
 def test_page(
     page: Path,

@@ -23,6 +23,7 @@ INTERNAL = {
     "connectnow_api.addresses": {"is_within", "validate_networks"},
     "connectnow_api.events": {"emit", "emit_deleted", "emit_for_request", "emit_for_value"},
     "connectnow_api.entry_points": {"safe_content_type"},
+    "connectnow_api.audit.admin": {"ActionFilter"},
     "connectnow_api.handlers": {"brings_own_text"},
     "connectnow_api.middleware": {"describe", "is_replaceable", "loses_something"},
     "connectnow_api.views": {"error_response"},

@@ -16,12 +16,14 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from connectnow_api import authentication, checks, throttling
+from connectnow_api import authentication, checks, signals, throttling
+from connectnow_api.events import TokenEvent
 from connectnow_api.limits import parse_rate
 from connectnow_api.models import APIToken
 from connectnow_api.ordering import with_tie_breaker
 from connectnow_api.profiles import MESSAGES, PROFILES, Profile, rest_framework
 from connectnow_api.settings import PROFILE_KEYS, SITE_KEYS, api_settings
+from connectnow_api.signals import TOKEN_SIGNALS
 from connectnow_api.wire.reading import read_form
 from tests.docs.tables import names, plain, rows
 from tests.library.models import Book
@@ -217,6 +219,17 @@ def test_every_throttle_is_listed_with_its_scope() -> None:
 def test_every_column_of_the_token_table_is_listed() -> None:
     listed = {name for row in rows("docs/tokens.md", "column") for name in names(row["column"])}
     assert listed | {"id"} == {field.name for field in APIToken._meta.get_fields()} - {"rotated_to"}
+
+
+def test_every_signal_of_tokens_is_listed_with_its_action() -> None:
+    listed = [(row["action"], row["signal"]) for row in rows("docs/events.md", "signal", "action")]
+    named = {id(signal): name for name, signal in vars(signals).items()}
+    assert listed == [(action, named[id(found)]) for action, found in TOKEN_SIGNALS.items()]
+
+
+def test_every_field_of_an_event_is_listed() -> None:
+    listed = [row["field"] for row in rows("docs/events.md", "field", "holds")]
+    assert listed == [field.name for field in dataclasses.fields(TokenEvent)]
 
 
 def test_every_placement_is_listed() -> None:

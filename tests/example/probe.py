@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
@@ -31,6 +32,7 @@ from django.urls import get_resolver, resolve  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from chats import models as chats  # noqa: E402
+from connectnow_api.audit.models import TokenAuditEntry  # noqa: E402
 from connectnow_api.models import APIToken  # noqa: E402
 from help_desk import models as desk  # noqa: E402
 from issue_tracker import models as tracker  # noqa: E402
@@ -158,6 +160,39 @@ def chat_digests() -> list[str]:
     return [
         digest for model in models_ for digest in model.objects.values_list("digest", flat=True)
     ]
+
+
+def is_used(token: str) -> bool:
+    """Return whether the last use of a token is known."""
+    return APIToken.objects.find(token).last_used_at is not None
+
+
+def said_of(token: str) -> dict[str, str]:
+    """Return what each entry of the audit table says of a token."""
+    row = APIToken.objects.find(token)
+    said = {"kind": "connectnow_api.APIToken", "name": row.name, "fingerprint": row.digest[:8]}
+    return {**said, "token_id": str(row.pk), "owner": str(row.owner_id)}
+
+
+def audited(address: str, number: int) -> list[dict[str, str]]:
+    """Return the audit table's entries of an address, without what is empty.
+
+    A client may have its answer a moment before the entry is written: wait for so many of them.
+    """
+    entries = TokenAuditEntry.objects.filter(address=address).order_by("pk")
+    deadline = time.monotonic() + 60
+    while len(entries.all()) < number and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return [
+        {name: value for name, value in entry.items() if value and name not in ("id", "created_at")}
+        for entry in entries.values()
+    ]
+
+
+def audited_actions() -> dict[str, int]:
+    """Return how many entries of each action the audit table has."""
+    actions = TokenAuditEntry.objects.order_by("action").values_list("action")
+    return dict(actions.annotate(Count("pk")))
 
 
 def stranger() -> str:

@@ -187,6 +187,12 @@ def in_one_window(attempt: Callable[[], list[Answer]], limit: Limit) -> list[Ans
     return answers
 
 
+def at_once(call: Callable[[], Answer]) -> list[Answer]:
+    """Return the answers of eight simultaneous calls."""
+    with ThreadPoolExecutor(8) as pool:
+        return [future.result() for future in [pool.submit(call) for _ in range(8)]]
+
+
 def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:
     """Make eight attempts at once, of which one has to get a 201; return the others' 422s."""
     with ThreadPoolExecutor(8) as pool:
@@ -257,8 +263,13 @@ def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Po
 
 
 @contextmanager
-def serve_as_documented(program: str, folder: Path, database_url: str) -> Iterator[Site]:
-    """Run the command of docs/example.md that begins with ``program``, at a free port."""
+def serve_as_documented(
+    program: str, folder: Path, database_url: str, **variables: str
+) -> Iterator[Site]:
+    """Run the command of docs/example.md that begins with ``program``, at a free port.
+
+    ``variables`` are further ones of its environment.
+    """
     credentials, log = folder / "credentials.json", folder / "log"
     manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
     port = free_port()
@@ -267,7 +278,7 @@ def serve_as_documented(program: str, folder: Path, database_url: str) -> Iterat
         process = subprocess.Popen(
             shlex.split(command),
             cwd=ROOT,
-            env=environment(database_url),
+            env={**environment(database_url), **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,

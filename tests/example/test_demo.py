@@ -73,12 +73,13 @@ def twice(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -
     )
     second = demo(folder, url)
     chat_tokens = [run.credentials["chat"]["token"] for run in (first, second)]
-    rows_again, new_ids_again, chat_user_s, old, new, stranger_s = probe(
-        *(["rows"], ["new_ids"], ["chat_answers", chat_tokens]),
+    audited, rows_again, new_ids_again, chat_user_s, old, new, stranger_s = probe(
+        *(["audited_actions"], ["rows"], ["new_ids"], ["chat_answers", chat_tokens]),
         *(["answers", first.tokens], ["answers", second.tokens], ["answers", [stranger]]),
         database_url=url,
     )
     return {
+        "audited": audited,
         "rows": [rows, rows_again],
         "new_ids": [new_ids, new_ids_again],
         "credentials": [first.credentials, second.credentials],
@@ -130,6 +131,11 @@ def test_each_token_is_what_it_says(twice: dict[str, Any]) -> None:
 
 def test_other_users_and_their_tokens_stay(twice: dict[str, Any]) -> None:
     assert twice["answers"]["stranger"] == [200]
+
+
+def test_the_audit_table_is_not_emptied(twice: dict[str, Any]) -> None:
+    """Six tokens a run, of which one is revoked, a stranger's, and three of the run before."""
+    assert twice["audited"] == {"created": 6 + 1 + 6, "revoked": 1 + 3 + 1}
 
 
 def test_credentials_are_complete(prepared: Prepared) -> None:

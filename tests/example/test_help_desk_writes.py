@@ -19,7 +19,7 @@ from .help_desk import (
     post,
     shown,
 )
-from .support import Site, probe
+from .support import Site, at_once, probe
 
 
 def test_a_new_ticket(scratch: Site) -> None:
@@ -186,6 +186,18 @@ def test_a_new_message(scratch: Site) -> None:
         "Eve",
         None,
     )
+
+
+@pytest.mark.parametrize("kind", ["tickets", "tickets/3/messages"])
+def test_eight_simultaneous_writers_of_one_address(scratch: Site, kind: str) -> None:
+    usual = TICKET if kind == "tickets" else MESSAGE
+    for number in range(5):
+        sender = {"email": f"number{number}@{kind.replace('/', '.')}.example", "name": "Sam"}
+        answers = at_once(
+            lambda sender=sender: post(scratch, kind, **{**usual, "from_contact": sender})
+        )
+        assert [answer.status for answer in answers] == [201] * 8
+        assert len({answer.json()["data"]["from_contact"]["id"] for answer in answers}) == 1
 
 
 def test_a_note_is_no_contact(scratch: Site) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import pytest
 
-from .support import FORM, Answer, Site
+from .support import FORM, Answer, Site, at_once
 from .test_issue_tracker_writes import DATE, REQUIRED, WRITE, assert_403, assert_dates, create
 
 MALFORMED = {"message": "The request body is malformed."}
@@ -30,12 +28,6 @@ def new_email() -> str:
 
 def new_url() -> str:
     return f"https://hooks.example/{next(numbers)}"
-
-
-def at_once(call: Callable[[], Answer]) -> list[Answer]:
-    """Return the answers of eight simultaneous calls."""
-    with ThreadPoolExecutor(8) as pool:
-        return [future.result() for future in [pool.submit(call) for _ in range(8)]]
 
 
 # --- Closing ----------------------------------------------------------------------------------

@@ -1,0 +1,88 @@
+"""From the signals of tokens to the table.
+
+A change (created, revoked, …) is written at once, so that it is rolled back with the transaction
+that it belongs to. A refusal has to outlive the transaction that it ends: ``ATOMIC_REQUESTS`` rolls
+back what a request wrote before its 401. So within a transaction a refusal waits, and is written
+when Django says that the request is finished.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.local import Local
+from django.core.signals import request_finished, request_started
+from django.db import connections, router, transaction
+
+from connectnow_api.events import REFUSALS, TokenEvent
+from connectnow_api.outages import Outages
+from connectnow_api.settings import api_settings
+from connectnow_api.signals import TOKEN_SIGNALS
+
+from .models import TokenAuditEntry
+
+UID = "connectnow_api.audit"
+
+_outages = Outages(logging.getLogger(__name__))
+
+# One for each thread, as Django's connections are: whatever thread an ASGI server has a request's
+# transaction in, its signals are received in the same one, also if the client has gone meanwhile.
+_request = Local(thread_critical=True)
+
+
+def connect() -> None:
+    """Begin to listen; twice is as good as once."""
+    for signal in TOKEN_SIGNALS.values():
+        signal.connect(record, dispatch_uid=UID)
+    request_started.connect(begin, dispatch_uid=UID)
+    request_finished.connect(finish, dispatch_uid=UID)
+
+
+def record(event: TokenEvent, **kwargs: Any) -> None:
+    """Write an event, or let it wait for the end of its request."""
+    if event.action not in api_settings.audit_actions:
+        return
+    entry = TokenAuditEntry.from_event(event)
+    waiting = getattr(_request, "waiting", None)
+    if waiting is not None and event.action in REFUSALS and _is_in_transaction():
+        waiting.append(entry)
+    else:
+        _write([entry])
+
+
+def begin(**kwargs: Any) -> None:
+    """Let refusals wait from now on: the end of a request will be told."""
+    _request.waiting = []
+
+
+def finish(**kwargs: Any) -> None:
+    """Write what waits."""
+    waiting, _request.waiting = getattr(_request, "waiting", None), None
+    if not waiting:
+        return
+    connection = connections[_database()]
+    was_closed = connection.connection is None
+    _write(waiting)
+    if was_closed:
+        # Django has closed what is not to be kept, and will not be asked again.
+        connection.close_if_unusable_or_obsolete()
+
+
+def _is_in_transaction() -> bool:
+    return connections[_database()].in_atomic_block
+
+
+def _write(entries: list[TokenAuditEntry]) -> None:
+    """Insert entries, or log why that cannot be; the current transaction goes on either way."""
+    database = _database()
+    try:
+        # A failure inside a transaction would otherwise be the end of it on PostgreSQL.
+        with transaction.atomic(using=database):
+            TokenAuditEntry.objects.using(database).bulk_create(entries)
+    except Exception as exc:  # noqa: BLE001 - a request is worth more than its entry
+        _outages.report("The audit table cannot be written", exc)
+
+
+def _database() -> str:
+    return router.db_for_write(TokenAuditEntry)
