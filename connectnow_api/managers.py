@@ -160,8 +160,9 @@ def revoke_rows(rows: list[Any]) -> list[Any]:
         # Somebody else was first with the rest, at another moment.
         ours = set(found.filter(revoked_at=now).values_list("pk", flat=True))
         rows = [row for row in rows if row.pk in ours]
-    for row in rows:
-        events.emit("revoked", row)
+    with events.batch():
+        for row in rows:
+            events.emit("revoked", row)
     return rows
 
 

@@ -21,7 +21,8 @@ INTERNAL = {
     "connectnow_api.negotiation": {"EmptyBodyParser", "NoBody", "notice_empty_body"},
     "connectnow_api.limits": {"hit_failed_auth", "is_enabled", "show", "validate_rate"},
     "connectnow_api.addresses": {"is_within", "validate_networks"},
-    "connectnow_api.events": {"emit", "emit_deleted", "emit_for_request", "emit_for_value"},
+    "connectnow_api.events": {"batch", "is_batch", "emit", "emit_deleted"}
+    | {"emit_for_request", "emit_for_value"},
     "connectnow_api.entry_points": {"safe_content_type"},
     "connectnow_api.audit.admin": {"ActionFilter"},
     "connectnow_api.handlers": {"brings_own_text"},
