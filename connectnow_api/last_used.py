@@ -79,16 +79,18 @@ def _text(address: Address | None) -> str | None:
 def _write(kind: Any, key: Any, due: datetime, now: datetime, address: str | None) -> None:
     """Write a use, unless a later one than ``due`` is written."""
     database = router.db_for_write(kind)
-    rows = kind._base_manager.using(database)
+    due_rows = (
+        kind._base_manager.using(database)
+        .filter(pk=key)
+        .filter(Q(last_used_at=None) | Q(last_used_at__lte=due))
+    )
     values = {"last_used_at": now, **({"last_used_address": address} if address else {})}
-    is_due = Q(last_used_at=None) | Q(last_used_at__lte=due)
-    if not connections[database].features.has_select_for_update_skip_locked:
-        rows.filter(is_due, pk=key).update(**values)
-        return
+    can_skip = connections[database].features.has_select_for_update_skip_locked
+    # What fails in it breaks no transaction around it.
     with transaction.atomic(using=database):
         # Another request that writes the same may hold the row for as long as it takes.
-        if rows.filter(is_due, pk=key).select_for_update(skip_locked=True).values("pk"):
-            rows.filter(pk=key).update(**values)
+        if not can_skip or due_rows.select_for_update(skip_locked=True).values("pk"):
+            due_rows.update(**values)
 
 
 def _keep(token: Any, now: datetime, address: str | None) -> None:

@@ -54,9 +54,20 @@ def rename(token: Any) -> Any:
 
 
 def use(token: Any) -> Any:
+    """Use a token and return how many rows were changed by that."""
     from connectnow_api import last_used
 
-    return last_used.record(token, RequestFactory().get("/"))
+    changed = []
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("UPDATE"):
+            changed.append(context["cursor"].rowcount)
+        return result
+
+    with connection.execute_wrapper(count):
+        last_used.record(token, RequestFactory().get("/"))
+    return sum(changed)
 
 
 ACTIONS: dict[str, Callable[[Any], Any]] = {

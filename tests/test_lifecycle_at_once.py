@@ -44,7 +44,7 @@ def stored(key: int) -> APIToken:
 
 
 @pytest.mark.parametrize("rotation", ["rotate", "rotate_with_grace"])
-def test_of_several_rotations_one_makes_a_successor(crew: Crew, rotation: str) -> None:
+def test_promise_8_of_several_rotations_one_makes_a_successor(crew: Crew, rotation: str) -> None:
     conflict = "conflict: revoked" if rotation == "rotate" else "conflict: rotated"
     for key in issue(ROUNDS):
         found = crew.perform(key, [rotation] * 4)
@@ -66,7 +66,7 @@ def test_revocations_of_many_at_once_count_each_token_once(crew: Crew) -> None:
 
 
 @pytest.mark.parametrize("other", ["rotate", "rotate_with_grace", "extend", "rename", "use"])
-def test_what_is_revoked_meanwhile_stays_revoked(crew: Crew, other: str) -> None:
+def test_promise_7_what_is_revoked_meanwhile_stays_revoked(crew: Crew, other: str) -> None:
     for key in issue(ROUNDS):
         before = timezone.now()
         outcomes = crew.perform(key, [other, "revoke", other])
@@ -78,9 +78,9 @@ def test_what_is_revoked_meanwhile_stays_revoked(crew: Crew, other: str) -> None
         assert outcomes[1] is True or other == "rotate"
 
 
-def test_one_use_of_many_at_once_is_written(crew: Crew) -> None:
-    (key,) = issue()
-    crew.perform(key, ["use"] * 4)
-    token = stored(key)
-    assert token.last_used_at is not None
-    assert token.state == "active"
+def test_promise_9_of_several_uses_one_is_written(crew: Crew) -> None:
+    """The action counts the rows that its UPDATE changed."""
+    for key in issue(ROUNDS):
+        assert sorted(crew.perform(key, ["use"] * 8)) == [0] * 7 + [1]
+        token = stored(key)
+        assert (token.state, token.last_used_at is not None) == ("active", True)

@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
 from connectnow_api.authentication import APITokenAuthentication
-from connectnow_api.permissions import HasAbilities, HasAbilitiesOrReadOnly
+from connectnow_api.models import APIToken
+from connectnow_api.permissions import HasAbilities, HasAbilitiesOrReadOnly, HasAnyAbility
 from tests.conftest import Mount
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +217,59 @@ def test_composed_permissions_decide_together(ask: Ask) -> None:
     response = ask(Neither, [])
     assert response.status_code == 403
     assert 'scope="issues:read"' in response["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("granted", "all_of", "any_of"),
+    [
+        ([], False, False),
+        (["a"], False, True),
+        (["b", "a"], True, True),
+        (["*"], True, True),
+        (["a*", "A", " a"], False, False),
+        ("ab", False, False),
+        ({"a": 1, "b": 1}, False, False),
+        (None, False, False),
+        ([["a"], {"b": 1}, None, 1], False, False),
+    ],
+)
+def test_a_token_can_what_its_column_lists(granted: Any, all_of: bool, any_of: bool) -> None:
+    token = APIToken(abilities=granted)
+    assert token.can("a", "b") is all_of
+    assert token.cannot("a", "b") is not all_of
+    assert token.can_any("a", "b") is any_of
+    assert token.can()
+    assert not token.can_any()
+
+
+def test_any_of_the_abilities_is_enough_where_a_view_says_so(ask: Ask) -> None:
+    class Either(View):
+        permission_classes = [HasAnyAbility]
+        required_abilities = ["a", "b"]
+
+    for granted in (["a"], ["b", "c"], ["*"]):
+        assert ask(Either, granted).status_code == 200
+    refused = ask(Either, ["c"])
+    assert (refused.status_code, refused.json()) == (403, FORBIDDEN)
+    assert 'error="insufficient_scope", scope="a b"' in refused["WWW-Authenticate"]
+    assert ask(Either, None).status_code == 401
+
+
+def test_any_of_the_abilities_of_a_method_or_action(ask: Ask) -> None:
+    class Actions(ViewSet):
+        authentication_classes = [APITokenAuthentication]
+        permission_classes = [HasAnyAbility]
+        required_abilities = {"archive": ["c", "d"], "POST": ["a", "b"], "GET": []}
+
+        def create(self, request: Any) -> Response:
+            return Response({"ok": True})
+
+        archive = list = create
+
+    routes = {"post": "archive"}
+    assert ask(Actions, ["d"], "POST", routes).status_code == 200
+    refused = ask(Actions, ["a"], "POST", routes)
+    assert 'scope="c d"' in refused["WWW-Authenticate"]
+    assert ask(Actions, ["b"], "POST", {"post": "create"}).status_code == 200
+    assert ask(Actions, [], "GET", {"get": "list"}).status_code == 200
+    assert ask(Actions, ["*"], "DELETE", {"delete": "create"}).status_code == 403
