@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from django.dispatch import Signal
+
 from . import tokens
 from .addresses import find_address
 from .signals import TOKEN_SIGNALS
@@ -72,6 +74,28 @@ def caused_by(request: Any) -> Iterator[None]:
         yield
     finally:
         _origin.reset(token)
+
+
+batch_told = Signal()
+"""All events of a ``batch`` were sent: for receivers that write many rows at once."""
+
+_is_batch: ContextVar[bool] = ContextVar("connectnow_api_batch", default=False)
+
+
+@contextmanager
+def batch() -> Iterator[None]:
+    """Send ``batch_told`` after the events inside, whatever comes of them."""
+    token = _is_batch.set(True)
+    try:
+        yield
+    finally:
+        _is_batch.reset(token)
+        batch_told.send_robust(sender=None)
+
+
+def is_batch() -> bool:
+    """Tell whether ``batch_told`` will be sent after the current event."""
+    return _is_batch.get()
 
 
 def emit(action: str, token: Any, *, reason: str = "") -> None:

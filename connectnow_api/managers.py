@@ -173,8 +173,9 @@ def revoke_rows(rows: list[Any]) -> list[Any]:
                 revoked.append(row)
         # Some of the others may have been rotated meanwhile, and are in their grace.
         rows = _read_again(lost)
-    for row in revoked:
-        events.emit("revoked", row)
+    with events.batch():
+        for row in revoked:
+            events.emit("revoked", row)
     return revoked
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
@@ -125,6 +126,30 @@ def test_a_life_from_issue_to_pruning(user: Any) -> None:
 
     events.emit_deleted(token)
     assert entries() == [{**said, "action": "pruned"}]
+
+
+def test_what_happens_to_many_is_written_at_once(
+    issue: Issue, django_assert_num_queries: Any
+) -> None:
+    issued = [issue().token for _ in range(3)]
+    entries()
+    # The keys, the rows, the change; and the entries between two of their savepoint.
+    with django_assert_num_queries(3 + 3):
+        assert APIToken.objects.revoke() == 3
+    assert entries() == [{**said_of(token), "action": "revoked"} for token in issued]
+    assert APIToken.objects.revoke() == 0
+    assert entries() == []
+
+
+def test_a_batch_that_fails_has_told_what_happened_before(issue: Issue) -> None:
+    token = issue().token
+    entries()
+    with contextlib.suppress(ZeroDivisionError), events.batch():
+        events.emit("revoked", token)
+        raise ZeroDivisionError
+    assert entries() == [{**said_of(token), "action": "revoked"}]
+    events.emit("revoked", token)
+    assert entries() == [{**said_of(token), "action": "revoked"}]
 
 
 def test_who_did_it_and_from_where(user: Any) -> None:

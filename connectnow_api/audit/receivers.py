@@ -4,6 +4,8 @@ A change (created, revoked, …) is written at once, so that it is rolled back w
 that it belongs to. A refusal has to outlive the transaction that it ends: ``ATOMIC_REQUESTS`` rolls
 back what a request wrote before its 401. So within a transaction a refusal waits, and is written
 when Django says that the request is finished.
+
+What happens to many tokens at once, such as their revocation, is written by one statement.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from asgiref.local import Local
 from django.core.signals import request_finished, request_started
 from django.db import connections, router, transaction
 
-from connectnow_api.events import REFUSALS, TokenEvent
+from connectnow_api.events import REFUSALS, TokenEvent, batch_told, is_batch
 from connectnow_api.outages import Outages
 from connectnow_api.settings import api_settings
 from connectnow_api.signals import TOKEN_SIGNALS
@@ -28,13 +30,14 @@ _outages = Outages(logging.getLogger(__name__))
 
 # One for each thread, as Django's connections are: whatever thread an ASGI server has a request's
 # transaction in, its signals are received in the same one, also if the client has gone meanwhile.
-_request = Local(thread_critical=True)
+_thread = Local(thread_critical=True)
 
 
 def connect() -> None:
     """Begin to listen; twice is as good as once."""
     for signal in TOKEN_SIGNALS.values():
         signal.connect(record, dispatch_uid=UID)
+    batch_told.connect(finish_batch, dispatch_uid=UID)
     request_started.connect(begin, dispatch_uid=UID)
     request_finished.connect(finish, dispatch_uid=UID)
 
@@ -44,21 +47,30 @@ def record(event: TokenEvent, **kwargs: Any) -> None:
     if event.action not in api_settings.audit_actions:
         return
     entry = TokenAuditEntry.from_event(event)
-    waiting = getattr(_request, "waiting", None)
-    if waiting is not None and event.action in REFUSALS and _is_in_transaction():
+    waiting = getattr(_thread, "waiting", None)
+    if is_batch():
+        _batch().append(entry)
+    elif waiting is not None and event.action in REFUSALS and _is_in_transaction():
         waiting.append(entry)
     else:
         _write([entry])
 
 
+def finish_batch(**kwargs: Any) -> None:
+    """Write what was told of many tokens."""
+    entries, _thread.batch = _batch(), []
+    if entries:
+        _write(entries)
+
+
 def begin(**kwargs: Any) -> None:
     """Let refusals wait from now on: the end of a request will be told."""
-    _request.waiting = []
+    _thread.waiting = []
 
 
 def finish(**kwargs: Any) -> None:
     """Write what waits."""
-    waiting, _request.waiting = getattr(_request, "waiting", None), None
+    waiting, _thread.waiting = getattr(_thread, "waiting", None), None
     if not waiting:
         return
     connection = connections[_database()]
@@ -67,6 +79,13 @@ def finish(**kwargs: Any) -> None:
     if was_closed:
         # Django has closed what is not to be kept, and will not be asked again.
         connection.close_if_unusable_or_obsolete()
+
+
+def _batch() -> list[TokenAuditEntry]:
+    if not hasattr(_thread, "batch"):
+        _thread.batch = []
+    entries: list[TokenAuditEntry] = _thread.batch
+    return entries
 
 
 def _is_in_transaction() -> bool:

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from .support import FORM, Answer, Limit, Site, in_one_window, until_429
+from .support import FORM, Answer, Limit, Site, assert_whole_window, until_429
 
 TOO_MANY = {"message": "Too Many Attempts."}
 UNAUTHENTICATED = {"message": "Unauthenticated."}
@@ -18,8 +18,6 @@ THROTTLED = Limit(5, 60)
 REPORTS = Limit(10, 5)
 REFUSALS = Limit(100, 60)
 """Refused tokens of one address."""
-
-Call = Callable[[Site], Answer]
 
 
 def assert_429(answer: Answer, limit: Limit) -> None:
@@ -36,16 +34,6 @@ def assert_429(answer: Answer, limit: Limit) -> None:
     assert "WWW-Authenticate" not in headers
 
 
-def within_one_window(site: Site, call: Call, limit: Limit) -> list[Answer]:
-    """Return the answers up to the first 429, of the first address that no window's end helps."""
-
-    def attempt() -> list[Answer]:
-        asker = site.from_new_address()
-        return until_429(lambda: call(asker), limit)
-
-    return in_one_window(attempt, limit)
-
-
 def counts(answers: list[Answer]) -> list[tuple[int, str | None, str | None]]:
     """Return status, limit and what is left of it."""
     names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
@@ -60,8 +48,9 @@ def ask_throttled(asker: Site) -> Answer:
 
 
 def test_five_requests_a_minute(site: Site) -> None:
-    *passed, refused = within_one_window(site, ask_throttled, THROTTLED)
-    assert counts(passed) == [(200, "5", str(left)) for left in (4, 3, 2, 1, 0)]
+    *passed, refused = until_429(lambda: ask_throttled(site), THROTTLED)
+    assert counts(passed[-5:]) == [(200, "5", str(left)) for left in (4, 3, 2, 1, 0)]
+    assert_whole_window([*passed, refused], THROTTLED)
     for answer in passed:
         assert answer.json() == {"message": "You were let through."}
         assert answer.headers["X-RateLimit-Reset"] is None
@@ -77,12 +66,12 @@ def test_another_address_is_another_client(site: Site) -> None:
 def test_headers_make_no_new_client(site: Site) -> None:
     numbers = count(1)
 
-    def call(asker: Site) -> Answer:
+    def call() -> Answer:
         address = f"10.0.0.{next(numbers)}"
         headers = {"X-Forwarded-For": address, "X-Real-IP": address, "Forwarded": f"for={address}"}
-        return asker.request("/api/throttled", headers=headers)
+        return site.request("/api/throttled", headers=headers)
 
-    assert len(within_one_window(site, call, THROTTLED)) == 6
+    assert_whole_window(until_429(call, THROTTLED), THROTTLED)
 
 
 def test_a_user_is_one_client_wherever_it_comes_from(site: Site) -> None:
@@ -122,15 +111,18 @@ def ask(site: Site, name: str, token: str) -> Answer:
 def test_ten_reports_in_five_seconds(site: Site, new_tokens: Iterator[str], name: str) -> None:
     token = next(new_tokens)
 
-    def attempt() -> list[Answer]:
-        refused = until_429(lambda: ask(site, name, token), REPORTS)[-1]
-        assert_429(refused, REPORTS)
-        # A window has just begun once it is over, which is what Retry-After promises.
-        time.sleep(int(refused.headers["Retry-After"]))
-        return until_429(lambda: ask(site, name, token), REPORTS)
+    def call() -> Answer:
+        return ask(site, name, token)
 
-    *passed, refused = in_one_window(attempt, REPORTS)
-    assert counts(passed) == [(200, "10", str(left)) for left in range(9, -1, -1)]
+    refused = until_429(call, REPORTS)[-1]
+    assert_429(refused, REPORTS)
+    # A window has begun once it is over, which is what Retry-After promises.
+    time.sleep(int(refused.headers["Retry-After"]))
+    *passed, refused = until_429(call, REPORTS)
+    expected = [(200, "10", str(left)) for left in range(9, -1, -1)]
+    assert counts(passed[:1]) == expected[:1]
+    assert counts(passed[-10:]) == expected
+    assert_whole_window([*passed, refused], REPORTS)
     assert_429(refused, REPORTS)
 
 
@@ -186,8 +178,8 @@ Placement = Callable[[Site, str], Answer]
 @pytest.mark.parametrize("token", ["cn_unknown", "garbage", "expired", "revoked"])
 def test_100_refused_tokens_a_minute(site: Site, place: Placement, token: str) -> None:
     text = site.tokens.get(token, token)
-    *passed, refused = within_one_window(site, lambda asker: place(asker, text), REFUSALS)
-    assert len(passed) == REFUSALS.number
+    *passed, refused = until_429(lambda: place(site, text), REFUSALS)
+    assert_whole_window([*passed, refused], REFUSALS)
     for answer in passed:
         assert (answer.status, answer.json()) == (401, UNAUTHENTICATED)
     assert_429(refused, REFUSALS)
@@ -196,12 +188,12 @@ def test_100_refused_tokens_a_minute(site: Site, place: Placement, token: str) -
 def test_placements_and_kinds_share_the_counter(site: Site) -> None:
     number = count()
 
-    def call(asker: Site) -> Answer:
+    def call() -> Answer:
         turn = next(number)
         kinds = ["garbage", site.tokens["expired"], "cn_x", site.tokens["revoked"], "cn_unknown"]
-        return PLACEMENTS[turn % 4](asker, kinds[turn % 5])
+        return PLACEMENTS[turn % 4](site, kinds[turn % 5])
 
-    assert len(within_one_window(site, call, REFUSALS)) == REFUSALS.number + 1
+    assert_whole_window(until_429(call, REFUSALS), REFUSALS)
 
 
 def test_a_valid_token_works_past_the_limit(site: Site) -> None:
