@@ -78,6 +78,8 @@ def no_audit() -> None:
 def audit(no_audit: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write what becomes of tokens into the audit table, with no outage left from before."""
     monkeypatch.setattr(receivers, "_outages", Outages(logging.getLogger(receivers.__name__)))
+    # A request of another test may not have been told to end: of Django's asynchronous client, say.
+    receivers.finish()
     receivers.connect()
 
 
