@@ -134,11 +134,16 @@ class AbstractAPIToken(models.Model):
         now = timezone.now()
         if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"
-        maximum = api_settings.max_token_lifetime
-        oldest = None if maximum is None else self.created_at + maximum
-        if any(end is not None and end <= now for end in (self.expires_at, oldest)):
+        if self.last_moment is not None and self.last_moment <= now:
             return "expired"
         return "idle" if self._is_idle(now) else "active"
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """When the token expires, by ``expires_at`` or ``MAX_TOKEN_LIFETIME``; ``None``: never."""
+        maximum = api_settings.max_token_lifetime
+        oldest = None if maximum is None else self.created_at + maximum
+        return min(filter(None, (self.expires_at, oldest)), default=None)
 
     def _is_idle(self, now: datetime) -> bool:
         if self.idle_timeout is None:
@@ -244,7 +249,7 @@ class AbstractAPIToken(models.Model):
         """
         if grace < timedelta(0):
             raise ValidationError({"grace": _("A grace is not negative.")})
-        new = self._build_successor(expires_at)
+        new = self.build_successor(expires_at)
         end = timezone.now() + grace
         # Whoever looks at the expiry alone shall not be told more than is true.
         expiry = Case(When(expires_at__lt=end, then=F("expires_at")), default=end)
@@ -260,7 +265,13 @@ class AbstractAPIToken(models.Model):
         return new
 
     @sensitive_variables("new")
-    def _build_successor(self, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
+    def build_successor(
+        self, expires_at: datetime | EllipsisType | None = ...
+    ) -> NewAPIToken[Any]:
+        """Return the successor that ``rotate`` would store, or raise for an expiry that cannot be.
+
+        Nothing is stored or told, and whether the token may be rotated is not asked.
+        """
         own = {
             field.attname: getattr(self, field.attname)
             for field in self._meta.concrete_fields
