@@ -265,9 +265,7 @@ class AbstractAPIToken(models.Model):
         return new
 
     @sensitive_variables("new")
-    def build_successor(
-        self, expires_at: datetime | EllipsisType | None = ...
-    ) -> NewAPIToken[Any]:
+    def build_successor(self, expires_at: datetime | EllipsisType | None = ...) -> NewAPIToken[Any]:
         """Return the successor that ``rotate`` would store, or raise for an expiry that cannot be.
 
         Nothing is stored or told, and whether the token may be rotated is not asked.
