@@ -59,8 +59,8 @@ def moment(text: str) -> datetime:
     try:
         day = parse_date(text)
         found = datetime.combine(day, time()) if day else parse_datetime(text)
-    except ValueError as exc:
-        raise ArgumentTypeError(f"{text!r}: {exc}") from None
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no date of the calendar") from None
     if found is None:
         raise ArgumentTypeError(f"{text!r} is no date such as 2030-12-31 or 2030-12-31T18:00Z")
     return timezone.make_aware(found) if timezone.is_naive(found) else found
