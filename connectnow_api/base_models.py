@@ -31,13 +31,14 @@ from .managers import (
     NewAPIToken,
     check_expiry,
     is_standing,
+    last_moment,
     revoke_rows,
     stored,
     validate_client,
     validate_idle_timeout,
     validate_text,
 )
-from .rotation import store_successor, validate_grace
+from .rotation import build_successor, store_successor, validate_grace
 from .settings import api_settings
 
 __all__ = [
@@ -131,11 +132,14 @@ class AbstractAPIToken(models.Model):
         now = timezone.now()
         if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"
-        maximum = api_settings.max_token_lifetime
-        too_old = maximum is not None and now - self.created_at >= maximum
-        if too_old or (self.expires_at is not None and self.expires_at <= now):
+        if self.last_moment is not None and self.last_moment <= now:
             return "expired"
         return "idle" if self._is_idle(now) else "active"
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """When the token expires, by ``expires_at`` or ``MAX_TOKEN_LIFETIME``; ``None``: never."""
+        return last_moment(self.expires_at, self.created_at)
 
     def _is_idle(self, now: datetime) -> bool:
         if self.idle_timeout is None:
@@ -265,6 +269,16 @@ class AbstractAPIToken(models.Model):
         events.emit("created", new.token)
         events.emit("rotated", self, reason=f"by {new.token.pk}")
         return new
+
+    @sensitive_variables("new")
+    def build_successor(self, expires_at: datetime | EllipsisType | None = ...) -> NewAPIToken[Any]:
+        """Return the successor that ``rotate`` would store, or raise for an expiry that cannot be.
+
+        Nothing is stored or told, and whether the token may be rotated is not asked.
+        """
+        if expires_at is not ...:
+            check_expiry(expires_at, timezone.now())
+        return build_successor(self, expires_at)
 
     def _change(self, condition: Q, **values: Any) -> None:
         """Change columns of the stored row and read them back; raise ``TokenConflict``."""

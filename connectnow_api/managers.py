@@ -100,7 +100,7 @@ class APITokenQuerySet(models.QuerySet[TokenT]):
 class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: ignore[misc]
     """Issues tokens and finds their rows."""
 
-    @sensitive_variables("plain_text")
+    @sensitive_variables("new")
     def issue(
         self,
         owner: Any,
@@ -118,6 +118,22 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
         and ``idle_timeout``, which is ``TOKEN_IDLE_TIMEOUT`` if left out. Raises Django's
         ``ValidationError`` with the texts for each field that cannot be; nothing is created then.
         """
+        new = self.prepare(owner, name, abilities, expires_at=expires_at, **fields)
+        new.token.save(using=self._db, force_insert=True)
+        events.emit("created", new.token)
+        return new
+
+    @sensitive_variables("new")
+    def prepare(
+        self,
+        owner: Any,
+        name: str,
+        abilities: Iterable[str] = (),
+        *,
+        expires_at: datetime | EllipsisType | None = ...,
+        **fields: Any,
+    ) -> NewAPIToken[Any]:
+        """Return what ``issue`` would create, or raise as it would; nothing is stored or told."""
         if expires_at is ...:
             expires_at = expiry_after(api_settings.token_lifetime)
         fields.setdefault("idle_timeout", api_settings.token_idle_timeout)
@@ -125,8 +141,6 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
         new = build(self.model, **fields, expires_at=expires_at)
         new.token.validate()
         new.token.abilities = [*dict.fromkeys(new.token.abilities)]
-        new.token.save(using=self._db, force_insert=True)
-        events.emit("created", new.token)
         return new
 
 
@@ -209,22 +223,34 @@ def is_standing(now: datetime | None = None) -> Q:
     return Q(revoked_at=None) | Q(revoked_at__gt=now or timezone.now())
 
 
-def is_expired() -> Q:
+def is_expired(at: datetime | None = None) -> Q:
     """Return the condition for a token that is too old, or was not used for too long.
 
-    ``AbstractAPIToken.state`` says the same of one row.
+    ``at``: a moment that may lie in the past; now unless given. ``AbstractAPIToken.state`` says
+    the same of one row.
     """
-    now = timezone.now()
-    maximum = api_settings.max_token_lifetime
-    oldest = Q() if maximum is None else Q(created_at__lte=now - maximum)
-    too_old = Q(expires_at__isnull=False, expires_at__lte=now) | oldest
+    moment = at or timezone.now()
     last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=DateTimeField())
     # A use of less than an interval ago may not be written yet.
-    latest = Value(now - api_settings.last_used_interval, output_field=DateTimeField())
+    latest = Value(moment - api_settings.last_used_interval, output_field=DateTimeField())
     unused_for = ExpressionWrapper(latest - last_sign, output_field=DurationField())
     # Reckoned as a difference: a sum may be a date that is none.
     too_long = GreaterThanOrEqual(unused_for, F("idle_timeout"))
-    return too_old | Q(too_long, idle_timeout__isnull=False)
+    return is_too_old(moment) | Q(too_long, idle_timeout__isnull=False)
+
+
+def is_too_old(at: datetime) -> Q:
+    """Return the condition for a token whose own expiry, or the site's maximum, is reached."""
+    maximum = api_settings.max_token_lifetime
+    oldest = Q() if maximum is None else Q(created_at__lte=at - maximum)
+    return Q(expires_at__isnull=False, expires_at__lte=at) | oldest
+
+
+def last_moment(expires_at: datetime | None, created_at: datetime) -> datetime | None:
+    """Return when a token ends by its own expiry or the site's maximum; ``None``: never."""
+    maximum = api_settings.max_token_lifetime
+    oldest = None if maximum is None else created_at + min(maximum, LATEST - created_at)
+    return min(filter(None, (expires_at, oldest)), default=None)
 
 
 def expiry_after(lifetime: timedelta | None) -> datetime | None:

@@ -36,7 +36,7 @@ def store_successor(
     if not rows.filter(Q(revoked_at=None) & ~is_expired()).update(revoked_at=end):
         return None
     old = rows.get()
-    new = _build_successor(old, expires_at)
+    new = build_successor(old, expires_at)
     new.token.save(using=rows.db, force_insert=True)
     # Whoever looks at the expiry alone shall not be told more than is true.
     rows.update(expires_at=end if old.expires_at is None else min(old.expires_at, end))
@@ -44,7 +44,7 @@ def store_successor(
 
 
 @sensitive_variables()
-def _build_successor(old: Any, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
+def build_successor(old: Any, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
     """Return a twin that is not stored yet, with its plain text."""
     own = {
         field.attname: getattr(old, field.attname)

@@ -41,6 +41,8 @@ TEMPLATES = [
     }
 ]
 ROOT_URLCONF = "tests.urls"
+# What Django 6.1 asks for; others do not read it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 CONNECTNOW_API = {"PREFIXES": {"/flat/": "connectnow", "/resource/": "helpspace"}}

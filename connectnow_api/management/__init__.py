@@ -1,0 +1,1 @@
+"""The command ``api_tokens``: a module per verb, and what the verbs share."""

@@ -1,0 +1,90 @@
+"""Where a verb writes to: results to stdout, remarks to stderr, for people or for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+from django.core.serializers.json import DjangoJSONEncoder
+
+from .progress import Progress
+from .tables import table
+
+
+class Console:
+    """Writes tables and sentences, or JSON.
+
+    Of stdout, a script can use everything; what only a person wants to know goes to stderr, and
+    with ``verbosity`` 0 nowhere.
+    """
+
+    def __init__(
+        self,
+        stdout: OutputWrapper,
+        stderr: OutputWrapper,
+        *,
+        as_json: bool = False,
+        verbosity: int = 1,
+        heading: Callable[[str], str] = str,
+    ) -> None:
+        """Take Django's streams; ``heading`` colours the first line of a table."""
+        self.stdout, self.stderr = stdout, stderr
+        self.as_json, self.verbosity, self.heading = as_json, verbosity, heading
+
+    def result(self, text: str, data: Mapping[str, Any]) -> None:
+        """Write what came of it: a sentence unless ``verbosity`` is 0, or an object."""
+        if self.as_json:
+            self.stdout.write(as_json(data))
+        elif self.verbosity:
+            self.stdout.write(text)
+
+    def answer(self, text: str, data: Mapping[str, Any]) -> None:
+        """Write what was asked for, whatever ``verbosity`` says."""
+        self.stdout.write(as_json(data) if self.as_json else text)
+
+    def secret(self, plain_text: str, data: Mapping[str, Any]) -> None:
+        """Write a new token at once, alone on its line or within an object."""
+        self.stdout.write(as_json({"token": plain_text, **data}) if self.as_json else plain_text)
+        self.stdout.flush()
+
+    def remark(self, text: str) -> None:
+        """Write to stderr what a person may want to know."""
+        if self.verbosity and not self.as_json:
+            self.stderr.write(text, str)
+
+    def warn(self, text: str) -> None:
+        """Write to stderr what went wrong with one of many."""
+        self.stderr.write(as_json({"warning": text}) if self.as_json else text)
+
+    def rows(
+        self,
+        found: Iterable[Any],
+        data: Callable[[Any], Mapping[str, Any]],
+        header: Sequence[str],
+        cells: Callable[[Any], Sequence[str]],
+    ) -> None:
+        """Write things while they are read: a list of objects, or a table unless there are none."""
+        if self.as_json:
+            self._json_rows(map(data, found))
+            return
+        for line in table(header, map(cells, found), self.heading):
+            self.stdout.write(line)
+
+    def _json_rows(self, objects: Iterable[Mapping[str, Any]]) -> None:
+        separator = "["
+        for one in objects:
+            self.stdout.write(f"{separator}\n{as_json(one)}", ending="")
+            separator = ","
+        self.stdout.write("[]" if separator == "[" else "\n]")
+
+    def progress(self, label: str, total: Callable[[], int]) -> Progress:
+        """Return a bar of so many steps; they are counted only if somebody can see it."""
+        shown = self.verbosity > 0 and self.stderr.isatty()
+        return Progress(self.stderr, label, total() if shown else 0)
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """Return one line of ASCII."""
+    return json.dumps(data, cls=DjangoJSONEncoder)
