@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import EllipsisType
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -21,6 +21,9 @@ from . import events, tokens
 from .settings import api_settings
 
 TokenT = TypeVar("TokenT", bound=models.Model)
+
+MAX_IDLE_TIMEOUT = timedelta(days=36_525)
+"""What is longer may be beyond the database's dates once it is added to one."""
 
 BATCH_SIZE = 500
 """How many rows are changed by one statement."""
@@ -213,6 +216,11 @@ def _validate_expiry(expires_at: Any, created_at: datetime) -> None:
         return
     if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
         raise ValidationError(_("The expiry is no date and time with a time zone."), code="invalid")
+    try:
+        expires_at.astimezone(UTC)
+    except OverflowError:
+        text = _("The expiry lies beyond the dates that can be stored.")
+        raise ValidationError(text, code="out_of_range") from None
     if expires_at <= timezone.now():
         raise ValidationError(_("The expiry lies in the past."), code="past")
     if latest and expires_at > latest:
@@ -238,6 +246,8 @@ def validate_client(client: str) -> None:
 
 
 def validate_idle_timeout(timeout: timedelta) -> None:
-    """Raise ``ValidationError`` unless ``timeout`` is above zero."""
-    if timeout <= timedelta(0):
-        raise ValidationError(_("An idle timeout is above zero."), code="invalid")
+    """Raise ``ValidationError`` unless ``timeout`` is above zero, and can be added to a date."""
+    if not timedelta(0) < timeout <= MAX_IDLE_TIMEOUT:
+        text = _("An idle timeout is above zero, and 100 years at most.")
+        # Not "invalid": a model form would say "Enter a valid duration." instead.
+        raise ValidationError(text, code="out_of_range")
