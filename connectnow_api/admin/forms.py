@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
@@ -28,7 +28,7 @@ GRACES = [
 class LinesField(forms.CharField):
     """A list of texts, one a line."""
 
-    widget = AdminTextareaWidget
+    widget = AdminTextareaWidget(attrs={"rows": 4})
 
     def prepare_value(self, value: Any) -> Any:
         """Return the text that is shown for a list."""
@@ -107,6 +107,16 @@ class IssueForm(ExpiryForm, forms.ModelForm):  # type: ignore[type-arg]
     """All that a new token may be given."""
 
     submission = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        help_texts: ClassVar = {
+            "client": _("What the header has to hold that some APIs ask for beside the token."),
+            "rate": _("Such as 60/m. Empty: the rates that the site has."),
+            "idle_timeout": _(
+                "Days and hours:minutes:seconds without a use, such as 30 00:00:00, after which "
+                "the token expires. Empty: any time."
+            ),
+        }
 
     class Media:
         js = ("connectnow_api/admin/send_once.js",)

@@ -78,6 +78,7 @@ class FormPages(admin.ModelAdmin):  # type: ignore[type-arg]
                 "title": title,
                 "subtitle": None,
                 "original": title,
+                "cancel_url": self.get_url("changelist"),
                 "adminform": adminform,
                 "errors": helpers.AdminErrorList(adminform.form, []),
                 "media": self.media + adminform.media,
@@ -234,6 +235,7 @@ class TokenPages(FormPages):
             title=gettext("Rotate the API token"),
             status=status,
             original=token,
+            cancel_url=self.get_url("change", token.pk),
             intro=_("%(token)s gets a successor that may do the same, and is shown once.")
             % {"token": token},
             submit=_("Rotate"),
@@ -265,6 +267,7 @@ class TokenPages(FormPages):
             forms.Form(),
             title=gettext("Revoke the API token"),
             original=token,
+            cancel_url=self.get_url("change", token.pk),
             intro=_("It opens nothing from now on. That is final."),
             tokens=[token],
             submit=_("Revoke"),
