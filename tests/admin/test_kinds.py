@@ -115,6 +115,35 @@ def test_unknown_keys_are_no_crash(client: Client, visitor: Any, key: str) -> No
     assert client.post(LIST, data).status_code == 302
 
 
+def test_a_subclass_asks_for_columns_of_its_own(
+    client: Client, both: AdminSite, chat: Any, visitor: Any, settings: Any
+) -> None:
+    class ChatTokenAdmin(APITokenAdmin):
+        search_fields = ["room"]
+        list_display = [*APITokenAdmin.list_display, "room"]
+        add_fieldsets = [*APITokenAdmin.add_fieldsets, ("Chat", {"fields": ["room"]})]
+        fieldsets = [*APITokenAdmin.fieldsets, ("Chat", {"fields": ["room"]})]
+
+    both.unregister(chat.ChatToken)
+    both.register(chat.ChatToken, ChatTokenAdmin)
+    settings.ROOT_URLCONF = (path("admin/", both.urls),)
+    client.post(
+        f"{LIST}add/",
+        fill(client, f"{LIST}add/", owner=visitor.pk, name="window", room="lobby"),
+    )
+    token = chat.ChatToken.objects.get()
+    assert token.room == "lobby"
+    for url in (f"{LIST}?q=lobby", f"{LIST}{token.pk}/change/"):
+        assert "lobby</" in client.get(url).content.decode()
+    assert shown(client.get(LIST, {"q": "window"})) == []
+    client.post(
+        f"{LIST}{token.pk}/change/",
+        fill(client, f"{LIST}{token.pk}/change/", name="door", room="cellar"),
+    )
+    token.refresh_from_db()
+    assert (token.name, token.room) == ("door", "lobby")
+
+
 def kinds_of(response: Any) -> list[tuple[str, str]]:
     """Return names and addresses of the kinds that the side bar offers."""
     return [

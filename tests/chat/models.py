@@ -22,6 +22,7 @@ class ChatUser(models.Model):
 class ChatToken(AbstractAPIToken):
     token_prefix = "chat"
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    room = models.CharField(max_length=50, blank=True)
     owner: Any = models.ForeignKey(
         ChatUser, on_delete=models.CASCADE, related_name="%(app_label)s_%(class)s_set"
     )
