@@ -305,8 +305,9 @@ def validate_client(client: str) -> None:
 def validate_idle_timeout(timeout: timedelta) -> None:
     """Raise ``ValidationError`` unless ``timeout`` is above zero, and last uses are kept."""
     if not timedelta(0) < timeout <= MAX_IDLE_TIMEOUT:
-        text = _("An idle timeout is above zero, and a hundred years at most.")
-        raise ValidationError(text, code="invalid")
+        text = _("An idle timeout is above zero, and 100 years at most.")
+        # Not "invalid": a model form would say "Enter a valid duration." instead.
+        raise ValidationError(text, code="out_of_range")
     if api_settings.last_used == "off":
         text = _("This site does not keep when a token was last used.")
         raise ValidationError(text, code="last_used_off")

@@ -41,9 +41,9 @@ PATIENCE = 120
 _numbers = itertools.count(1)
 
 
-def lack(what: str) -> NoReturn:
-    """Skip the test that needs it, or fail it where services are required."""
-    if REQUIRED:
+def lack(what: str, *, required: bool = REQUIRED) -> NoReturn:
+    """Skip the test that needs it, or fail it where it is required, as services may be."""
+    if required:
         pytest.fail(what)
     pytest.skip(what)
 

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "rest_framework",
     "connectnow_api",
     "connectnow_api.audit",
@@ -40,6 +41,7 @@ TEMPLATES = [
         },
     }
 ]
+STATIC_URL = "/static/"
 ROOT_URLCONF = "tests.urls"
 # What Django 6.1 asks for; others do not read it.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

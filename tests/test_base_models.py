@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from datetime import timezone as fixed
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from connectnow_api.models import APIToken
 pytestmark = pytest.mark.django_db
 
 Issue = Callable[..., Any]
+
+WEST, EAST = fixed(timedelta(hours=-5)), fixed(timedelta(hours=5))
 
 
 def test_issue_returns_the_row_and_the_plain_text(user: Any) -> None:
@@ -66,6 +69,28 @@ def test_a_client_is_one_plain_value(user: Any, client: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         APIToken.objects.issue(user, "laptop", client=client)
     assert [*refusal.value.message_dict] == ["client"]
+
+
+@pytest.mark.parametrize("days", [-1, 0, 36_526, 999_999_999])
+def test_an_idle_timeout_can_be_added_to_a_date(user: Any, days: int) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        APIToken.objects.issue(user, "laptop", idle_timeout=timedelta(days=days))
+    text = "An idle timeout is above zero, and 100 years at most."
+    assert refusal.value.message_dict == {"idle_timeout": [text]}
+
+
+def test_an_idle_timeout_of_100_years_is_one(issue: Issue) -> None:
+    token = issue(idle_timeout=timedelta(days=36_525)).token
+    assert list(APIToken.objects.active()) == [token]
+
+
+@pytest.mark.parametrize(
+    "expires_at", [datetime.max.replace(tzinfo=WEST), datetime.min.replace(tzinfo=EAST)]
+)
+def test_an_expiry_that_no_database_holds_is_refused(user: Any, expires_at: datetime) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        APIToken.objects.issue(user, "laptop", expires_at=expires_at)
+    assert [*refusal.value.message_dict] == ["expires_at"]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 256, "a\0b"])

@@ -219,7 +219,7 @@ def test_all_that_is_wrong_is_said_at_once(user: Any) -> None:
         "allowed_networks": ["'x' is no network such as 192.0.2.0/24 or 2001:db8::/32."],
         "rate": ["'5/x' is no rate such as 60/m or 10/5s."],
         "client": ["A client is a text of printable characters without a comma."],
-        "idle_timeout": ["An idle timeout is above zero, and a hundred years at most."],
+        "idle_timeout": ["An idle timeout is above zero, and 100 years at most."],
         "expires_at": ["The expiry lies in the past."],
     }
     assert not APIToken.objects.exists()
