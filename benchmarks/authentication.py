@@ -124,7 +124,7 @@ def measure(rows: int, per_owner: int) -> dict[str, float]:
             request = APIRequestFactory().get("/", headers={"authorization": authorization})
             response = view(request)
             if response.status_code != 200:
-                raise SystemExit(f"{response.status_code} for {authorization.split()[0]}")
+                raise SystemExit(f"{response.status_code} for {authorization.split(maxsplit=1)[0]}")
 
         return ask
 
