@@ -40,6 +40,8 @@ class ChatUser(models.Model):
 class DeviceToken(AbstractAPIToken):
     token_prefix = "dev"
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    room = models.CharField(max_length=9, default="", blank=True)
+    seen = models.CharField(max_length=9, default="", editable=False)
 
 
 class ChatToken(AbstractAPIToken):
@@ -91,6 +93,14 @@ successor = DeviceToken.objects.issue(ada, "scanner 2").token
 successor.rotated_from = device
 successor.save()
 assert DeviceToken.objects.get(pk=device.pk).rotated_to == successor
+
+
+scanner = DeviceToken.objects.issue(ada, "scanner 3", room="north", seen="today").token
+twin = scanner.rotate().token
+twin.refresh_from_db()
+assert (twin.name, twin.room, twin.seen) == ("scanner 3", "north", "")
+assert twin.rotated_from == scanner and twin.pk != scanner.pk and scanner.state == "revoked"
+assert DeviceToken.objects.all().revoke() == 3
 
 
 class ChatTokenAuthentication(BearerTokenAuthentication):
