@@ -25,21 +25,17 @@ from .abilities import ANY_ABILITY, validate_abilities
 from .addresses import validate_networks
 from .exceptions import TokenConflict
 from .limits import validate_rate
-from .managers import (
-    APITokenManager,
-    APITokenQuerySet,
-    NewAPIToken,
+from .managers import APITokenManager, APITokenQuerySet, NewAPIToken, revoke_rows, stored
+from .rotation import build_successor, store_successor
+from .settings import api_settings
+from .states import is_standing, last_moment
+from .validators import (
     check_expiry,
-    is_standing,
-    last_moment,
-    revoke_rows,
-    stored,
     validate_client,
+    validate_grace,
     validate_idle_timeout,
     validate_text,
 )
-from .rotation import build_successor, store_successor, validate_grace
-from .settings import api_settings
 
 __all__ = [
     "APITokenManager",

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import EllipsisType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import GreaterThanOrEqual
+from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from . import events, tokens
 from .settings import api_settings
+from .states import expiry_after, is_expired, is_standing
 
 TokenT = TypeVar("TokenT", bound=models.Model)
 
 BATCH_SIZE = 500
 """How many rows are changed by one statement."""
-LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-"""The last expiry that can be told in every time zone, and stored in every database."""
-MAX_IDLE_TIMEOUT = timedelta(days=36_525)
-"""A century: not every database can hold, or reckon with, what Python can."""
 
 
 class NewAPIToken(NamedTuple, Generic[TokenT]):
@@ -216,98 +208,3 @@ def _read_again(rows: list[Any]) -> list[Any]:
     for row in rows:
         row.revoked_at = ends.get(row.pk)
     return [row for row in rows if row.pk in ends]
-
-
-def is_standing(now: datetime | None = None) -> Q:
-    """Return the condition for a token that is not revoked yet; it may be rotated."""
-    return Q(revoked_at=None) | Q(revoked_at__gt=now or timezone.now())
-
-
-def is_expired(at: datetime | None = None) -> Q:
-    """Return the condition for a token that is too old, or was not used for too long.
-
-    ``at``: a moment that may lie in the past; now unless given. ``AbstractAPIToken.state`` says
-    the same of one row.
-    """
-    moment = at or timezone.now()
-    last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=DateTimeField())
-    # A use of less than an interval ago may not be written yet.
-    latest = Value(moment - api_settings.last_used_interval, output_field=DateTimeField())
-    unused_for = ExpressionWrapper(latest - last_sign, output_field=DurationField())
-    # Reckoned as a difference: a sum may be a date that is none.
-    too_long = GreaterThanOrEqual(unused_for, F("idle_timeout"))
-    return is_too_old(moment) | Q(too_long, idle_timeout__isnull=False)
-
-
-def is_too_old(at: datetime) -> Q:
-    """Return the condition for a token whose own expiry, or the site's maximum, is reached."""
-    maximum = api_settings.max_token_lifetime
-    oldest = Q() if maximum is None else Q(created_at__lte=at - maximum)
-    return Q(expires_at__isnull=False, expires_at__lte=at) | oldest
-
-
-def last_moment(expires_at: datetime | None, created_at: datetime) -> datetime | None:
-    """Return when a token ends by its own expiry or the site's maximum; ``None``: never."""
-    maximum = api_settings.max_token_lifetime
-    oldest = None if maximum is None else created_at + min(maximum, LATEST - created_at)
-    return min(filter(None, (expires_at, oldest)), default=None)
-
-
-def expiry_after(lifetime: timedelta | None) -> datetime | None:
-    """Return when a token of today that is to live so long expires, by the site's maximum too."""
-    limits = [limit for limit in (lifetime, api_settings.max_token_lifetime) if limit is not None]
-    now = timezone.now()
-    return now + min(*limits, LATEST - now) if limits else None
-
-
-def check_expiry(expires_at: Any, created_at: datetime) -> None:
-    """Raise ``ValidationError`` for ``expires_at`` if a token cannot have that."""
-    try:
-        _validate_expiry(expires_at, created_at)
-    except ValidationError as exc:
-        raise ValidationError({"expires_at": exc}) from None
-
-
-def _validate_expiry(expires_at: Any, created_at: datetime) -> None:
-    """Raise ``ValidationError`` unless ``expires_at`` is to come and not beyond the maximum."""
-    maximum = api_settings.max_token_lifetime
-    latest = LATEST if maximum is None else min(created_at + maximum, LATEST)
-    if expires_at is None:
-        if maximum is not None:
-            raise ValidationError(_("On this site every token expires."), code="required")
-        return
-    if not isinstance(expires_at, datetime) or timezone.is_naive(expires_at):
-        raise ValidationError(_("The expiry is no date and time with a time zone."), code="invalid")
-    if expires_at <= timezone.now():
-        raise ValidationError(_("The expiry lies in the past."), code="past")
-    if expires_at > latest:
-        text = _("This token may live until %(latest)s at most.")
-        raise ValidationError(text, code="too_late", params={"latest": latest.isoformat()})
-
-
-def validate_text(text: str) -> None:
-    """Raise ``ValidationError`` for a text of spaces, or one with what no person typed."""
-    if not text.strip():
-        raise ValidationError(_("This field cannot be blank."), code="blank")
-    # Controls, lone surrogates, line and paragraph separators; joiners are part of some scripts.
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValidationError(_("This text holds a control character."), code="invalid")
-
-
-def validate_client(client: str) -> None:
-    """Raise ``ValidationError`` for a client that could not stand alone in a header."""
-    # A comma would match a header that was sent twice.
-    if not client.isprintable() or "," in client:
-        text = _("A client is a text of printable characters without a comma.")
-        raise ValidationError(text, code="invalid")
-
-
-def validate_idle_timeout(timeout: timedelta) -> None:
-    """Raise ``ValidationError`` unless ``timeout`` is above zero, and last uses are kept."""
-    if not timedelta(0) < timeout <= MAX_IDLE_TIMEOUT:
-        text = _("An idle timeout is above zero, and 100 years at most.")
-        # Not "invalid": a model form would say "Enter a valid duration." instead.
-        raise ValidationError(text, code="out_of_range")
-    if api_settings.last_used == "off":
-        text = _("This site does not keep when a token was last used.")
-        raise ValidationError(text, code="last_used_off")

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import EllipsisType
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from .managers import LATEST, NewAPIToken, build, expiry_after, is_expired, stored
-
-
-def validate_grace(grace: timedelta) -> None:
-    """Raise ``ValidationError`` for a time that is negative, or beyond all expiries."""
-    if grace < timedelta(0):
-        raise ValidationError({"grace": _("A grace is not negative.")})
-    if grace > LATEST - timezone.now():
-        raise ValidationError({"grace": _("This grace is too long.")})
+from .managers import NewAPIToken, build, stored
+from .states import expiry_after, is_expired
 
 
 @sensitive_variables("new")

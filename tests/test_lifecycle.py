@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from connectnow_api import managers, tokens
 from connectnow_api.exceptions import TokenConflict
-from connectnow_api.managers import BATCH_SIZE, LATEST, MAX_IDLE_TIMEOUT
+from connectnow_api.managers import BATCH_SIZE
 from connectnow_api.models import APIToken
+from connectnow_api.states import LATEST
+from connectnow_api.validators import MAX_IDLE_TIMEOUT
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,9 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from connectnow_api.abilities import ANY_ABILITY
-from connectnow_api.managers import check_expiry, expiry_after
 from connectnow_api.settings import api_settings
+from connectnow_api.states import expiry_after
+from connectnow_api.validators import check_expiry
 
 GRACES = [
     (timedelta(0), _("not at all")),

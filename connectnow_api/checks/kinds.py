@@ -10,8 +10,8 @@ from django.db import connections, router
 
 from connectnow_api import tokens
 from connectnow_api.base_models import get_token_models
-from connectnow_api.managers import is_standing
 from connectnow_api.settings import api_settings
+from connectnow_api.states import is_standing
 
 from .messages import SETTING, check_id
 from .settings import needs_sound_settings

@@ -22,7 +22,7 @@ from connectnow_api.management.finding import Kind, Rows, get_kinds, name_of, re
 from connectnow_api.management.progress import Stop, stoppable
 from connectnow_api.management.rows import how_many
 from connectnow_api.management.tables import printable
-from connectnow_api.managers import is_too_old
+from connectnow_api.states import is_too_old
 
 SUBJECT = "connectnow_api/token_expiring_subject.txt"
 BODY = "connectnow_api/token_expiring.txt"

@@ -26,7 +26,7 @@ from connectnow_api.management.errors import InterruptedVerbError
 from connectnow_api.management.finding import Kind, Rows, get_kinds, rows_of
 from connectnow_api.management.progress import Stop, stoppable
 from connectnow_api.management.rows import how_many
-from connectnow_api.managers import is_expired
+from connectnow_api.states import is_expired
 
 ATTEMPTS = 3
 

@@ -14,7 +14,8 @@ from connectnow_api.management.errors import InterruptedVerbError, UsageError, V
 from connectnow_api.management.finding import Rows, get_kind, get_owner, get_tokens, rows_of
 from connectnow_api.management.progress import stoppable
 from connectnow_api.management.rows import how_many
-from connectnow_api.managers import is_standing, revoke_rows
+from connectnow_api.managers import revoke_rows
+from connectnow_api.states import is_standing
 
 
 def add_arguments(parser: CommandParser) -> None:
