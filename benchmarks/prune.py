@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 sys.path[:0] = [
     str(Path(__file__).parent.parent),
@@ -88,8 +87,9 @@ def own_database():
 
 def issue() -> list[str]:
     """Issue the tokens that are used meanwhile."""
-    from connectnow_api.models import APIToken
     from django.contrib.auth.models import User
+
+    from connectnow_api.models import APIToken
 
     owner = User.objects.create_user("ada")
     return [APIToken.objects.issue(owner, "used").plain_text for _ in range(AUTHENTICATING)]
@@ -112,8 +112,9 @@ def fill(rows: int) -> None:
 
 def prune_in_batches() -> list[float]:
     """Run the command; return how long each transaction held its locks."""
-    from connectnow_api.management.verbs import prune
     from django.core.management import call_command
+
+    from connectnow_api.management.verbs import prune
 
     times: list[float] = []
     delete = prune._delete_batch
@@ -191,7 +192,9 @@ def measure(plain_texts: list[str], work) -> SimpleNamespace:
     times = work()
     seconds = time.perf_counter() - start
     stop.set()
-    found = {name: (longest, number) for name, longest, number in (waits.get(timeout=60) for _ in others)}
+    found = {
+        name: (longest, number) for name, longest, number in (waits.get(timeout=60) for _ in others)
+    }
     for other in others:
         other.join()
     return SimpleNamespace(seconds=seconds, times=times, deleted=before - count(), others=found)
@@ -210,7 +213,9 @@ def report(rows: int, batches: SimpleNamespace, at_once: SimpleNamespace) -> Non
         ordered = sorted(found.times)
         print(f"{name}: {found.deleted:,} of {rows:,} rows in {len(found.times)} transactions")
         print(f"  {found.deleted / found.seconds:,.0f} rows/s, {found.seconds:.1f} s")
-        print(f"  transaction: median {ordered[len(ordered) // 2]:.3f} s, longest {ordered[-1]:.3f}")
+        print(
+            f"  transaction: median {ordered[len(ordered) // 2]:.3f} s, longest {ordered[-1]:.3f}"
+        )
         for what, (longest, number) in found.others.items():
             print(f"  other process, {what}: {number:,} times, longest {longest:.3f} s")
     print("ratios, one DELETE to batches:")
