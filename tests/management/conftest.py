@@ -7,14 +7,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import ConnectionHandler, connections
+from django.utils import timezone
 
 from connectnow_api import signals
+from connectnow_api.managers import build
+from connectnow_api.models import APIToken
+from project.databases import database
 from tests.services import PATIENCE, create_database, drop_database
 
 
@@ -86,7 +93,12 @@ LOGGING = {{
 
 
 class Project:
-    """A project with a database of its own, in which processes run the command."""
+    """A project with a database of its own, in which processes run the command.
+
+    The tests' process looks into that database as ``ALIAS``.
+    """
+
+    ALIAS = "project"
 
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.folder = folder
@@ -102,16 +114,20 @@ class Project:
             "TEST_DATABASE_URL": self.database,
             "COLUMNS": "100",
         }
-        self.call("migrate", "--run-syncdb", "--verbosity", "0")
+        own = {"default": {}, self.ALIAS: database(self.database)}
+        connections[self.ALIAS] = ConnectionHandler(own)[self.ALIAS]
+        call_command("migrate", database=self.ALIAS, verbosity=0)
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "django", *arguments]
+    def close(self) -> None:
+        connections[self.ALIAS].close()
+        del connections[self.ALIAS]
+        drop_database(self.database)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start ``manage.py api_tokens`` with these arguments."""
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return subprocess.Popen(
-            self.command("api_tokens", *arguments),
+            [sys.executable, "-m", "django", "api_tokens", *arguments],
             **{"env": self.environment, "cwd": self.folder, "text": True, **pipes, **options},
         )
 
@@ -121,41 +137,38 @@ class Project:
         stdout, stderr = process.communicate(stdin, timeout=PATIENCE)
         return Outcome(stdout, stderr, process.returncode)
 
-    def call(self, *arguments: str) -> str:
-        """Run another command, which has to succeed; return what it wrote."""
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environment,
-            cwd=self.folder,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        ).stdout
+    @property
+    def tokens(self) -> Any:
+        """The tokens in the project's database."""
+        return APIToken.objects.using(self.ALIAS)
 
-    def python(self, code: str) -> str:
-        """Run code with the project's models at hand."""
-        return self.call("shell", "--verbosity", "0", "--no-imports", "--command", code)
+    def add(self, number: int, days: float) -> None:
+        """Add tokens of ada that expire in so many days."""
+        owner = User.objects.using(self.ALIAS).get(username="ada")
+        expires_at = timezone.now() + timedelta(days=days)
+        new = (build(APIToken, owner=owner, name="x", expires_at=expires_at) for _ in range(number))
+        self.tokens.bulk_create([one.token for one in new], batch_size=100)
 
     def events(self) -> list[str]:
-        """Return the actions in the log, and begin it anew."""
+        """Return the actions in the log."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        self.log.write_text("", encoding="utf-8")
         return [json.loads(line.partition(" ")[0].partition("=")[2]) for line in lines]
 
 
 @pytest.fixture(scope="module")
-def project(
+def shared_project(
     tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: Any
 ) -> Iterator[Project]:
-    """A project with the users ``ada``, ``bob``, and no tokens that others rely on."""
     with django_db_blocker.unblock():
         project = Project(tmp_path_factory.mktemp("project"))
-    project.python(
-        "from django.contrib.auth.models import User\n"
-        "for name in ('ada', 'bob'):\n"
-        "    User.objects.create_user(name, f'{name}@example.com')"
-    )
-    yield project
-    with django_db_blocker.unblock():
-        drop_database(project.database)
+        User.objects.db_manager(Project.ALIAS).create_user("ada", "ada@example.com")
+        yield project
+        project.close()
+
+
+@pytest.fixture
+def project(shared_project: Project) -> Project:
+    """A project with a user ``ada``, no tokens and no events."""
+    shared_project.tokens.all().delete()
+    shared_project.log.write_text("", encoding="utf-8")
+    return shared_project

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
+from django.db.models.signals import post_delete
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -112,6 +113,24 @@ def test_a_successor_outlives_what_it_came_from(run: Run, old: Old) -> None:
     assert run("prune").stdout == DELETED.format("2 tokens")
     assert APIToken.objects.get() == third
     assert APIToken.objects.get().rotated_from is None
+
+
+def test_who_listens_to_djangos_signals_hears_of_each(run: Run, old: Old) -> None:
+    first = old("first")
+    second = first.rotate().token
+    APIToken.objects.filter(pk=first.pk).update(revoked_at=ago(31))
+    heard: list[str] = []
+
+    def hear(instance: APIToken, **kwargs: Any) -> None:
+        heard.append(instance.name)
+
+    post_delete.connect(hear, sender=APIToken)
+    try:
+        assert run("prune").stdout == DELETED.format("1 token")
+    finally:
+        post_delete.disconnect(hear, sender=APIToken)
+    second.refresh_from_db()
+    assert (heard, second.rotated_from) == (["first"], None)
 
 
 def test_a_dry_run_counts_and_leaves_all(run: Run, old: Old, events: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management import CommandParser
 from django.db import OperationalError, connections, transaction
 from django.db.models import F, Q
+from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from connectnow_api import events
@@ -118,12 +119,34 @@ def delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
 
 def _delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
     with transaction.atomic(using=rows.db):
-        found = list(_locked(rows.filter(pk__in=keys)))
-        same: Any = rows.model._base_manager.using(rows.db)
-        # Django's own delete(), for what other tables of a project refer to tokens; of successors
-        # it clears rotated_from. It forgets the keys of the instances that it is called on.
-        same.filter(pk__in=[token.pk for token in found]).delete()
+        # What events tell of a token is all that is needed of it.
+        told = _locked(rows.filter(pk__in=keys)).only("name", "owner", "digest")
+        found = list(told)
+        _delete(rows, [token.pk for token in found])
     return found
+
+
+def _delete(rows: Rows, keys: Sequence[Any]) -> None:
+    same: Any = rows.model._base_manager.using(rows.db)
+    if _has_dependents(rows.model):
+        same.filter(pk__in=keys).delete()
+        return
+    # What Django's delete() would do here too, in two statements instead of one for each hundred
+    # rows, and without reading them all once more: locks are held several times shorter.
+    same.filter(rotated_from__in=keys).update(rotated_from=None)
+    same.filter(pk__in=keys)._raw_delete(rows.db)
+
+
+def _has_dependents(kind: Kind) -> bool:
+    """Tell whether a project has something of its own that follows the deletion of a token."""
+    meta: Any = kind._meta
+    pointers = [
+        field
+        for field in meta.get_fields(include_hidden=True)
+        if field.auto_created and not field.concrete and field.field.name != "rotated_from"
+    ]
+    is_heard = pre_delete.has_listeners(kind) or post_delete.has_listeners(kind)
+    return is_heard or bool(pointers or meta.parents or meta.private_fields)
 
 
 def _locked(rows: Rows) -> Rows:

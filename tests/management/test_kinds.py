@@ -1,0 +1,129 @@
+"""The command in a project with further kinds: a UUID as key, an owner that is no Django user."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.services import PATIENCE
+from tests.test_kinds import MODELS, SETTINGS
+
+SCRIPT = """
+import io
+import json
+import sys
+from datetime import timedelta
+
+import django
+from django.core.management import CommandError, call_command
+
+django.setup()
+call_command("migrate", run_syncdb=True, verbosity=0)
+
+from django.contrib.auth.models import User
+from django.core import mail
+from django.utils import timezone
+
+from connectnow_api.models import APIToken
+from kinds.models import ChatToken, ChatUser, DeviceToken
+
+
+def run(*arguments, stdin=""):
+    sys.stdin, stdout, stderr = io.StringIO(stdin), io.StringIO(), io.StringIO()
+    try:
+        call_command("api_tokens", *arguments, stdout=stdout, stderr=stderr)
+    except CommandError as exc:
+        return exc.returncode, str(exc)
+    return stdout.getvalue()
+
+
+User.objects.create_user("ada", "ada@example.com")
+guest = ChatUser.objects.create(email="guest@example.com")
+CHAT, DEVICE = ("--kind", "kinds.chattoken"), ("--kind", "kinds.DeviceToken")
+
+chat_text = run("create", *CHAT, "--owner", str(guest.pk), "--name", "widget").strip()
+device_text = run("create", *DEVICE, "--owner", "ada", "--name", "scanner").strip()
+text = run("create", "--owner", "ada", "--name", "laptop").strip()
+chat, device, token = ChatToken.objects.get(), DeviceToken.objects.get(), APIToken.objects.get()
+assert chat_text.startswith("chat_") and device_text.startswith("dev_")
+assert run("create", *CHAT, "--owner", "ada", "--name", "widget") == (
+    3, "There is no chat user 'ada'."
+)
+
+rows = json.loads(run("list", "--format", "json"))
+assert [(row["kind"], row["id"], row["owner"], row["owner_id"]) for row in rows] == [
+    ("connectnow_api.APIToken", token.pk, "ada", 1),
+    ("kinds.DeviceToken", str(device.pk), "ada", 1),
+    ("kinds.ChatToken", chat.pk, str(guest.pk), guest.pk),
+], rows
+ids = [line.split()[0] for line in run("list").splitlines()]
+assert ids == ["ID", str(token.pk), f"kinds.DeviceToken:{device.pk}", f"kinds.ChatToken:{chat.pk}"]
+assert len(json.loads(run("list", "--owner", "ada", "--format", "json"))) == 2
+assert len(json.loads(run("list", "--search", "ada", "--format", "json"))) == 2
+assert len(json.loads(run("list", *CHAT, "--format", "json"))) == 1
+assert run("list", "--owner", "nobody")[0] == 3
+
+for reference, name in ((ids[1], "laptop"), (ids[2], "scanner"), (ids[3], "widget")):
+    assert json.loads(run("show", reference, "--format", "json"))["name"] == name
+for secret, name in ((text, "laptop"), (device_text, "scanner"), (chat_text, "widget")):
+    assert json.loads(run("show", "-", "--format", "json", stdin=secret))["name"] == name
+assert run("show", "-", *CHAT, stdin=text) == (3, "The token on stdin is not known.")
+assert run("show", str(chat.pk), *DEVICE) == (
+    3, f"There is no token '{chat.pk}' of the kind kinds.DeviceToken."
+)
+assert run("show", ids[3], *DEVICE) == (2, f"{ids[3]!r} is not of the kind 'kinds.DeviceToken'.")
+
+assert run("revoke", "--owner", str(guest.pk), *CHAT, "--yes") == "1 token revoked.\\n"
+assert run("rotate", ids[2]).startswith("dev_")
+assert [kind.objects.active().count() for kind in (APIToken, DeviceToken, ChatToken)] == [1, 1, 0]
+old = timezone.now() - timedelta(days=31)
+for kind in (APIToken, DeviceToken, ChatToken):
+    kind.objects.filter(revoked_at__isnull=False).update(revoked_at=old)
+assert json.loads(run("prune", "--format", "json"))["pruned"] == {
+    "connectnow_api.APIToken": 0, "kinds.DeviceToken": 1, "kinds.ChatToken": 1
+}
+
+soon = timezone.now() + timedelta(days=3)
+chat = ChatToken.objects.issue(guest, "widget", expires_at=soon).token
+DeviceToken.objects.update(expires_at=soon)
+mail.outbox = []
+assert run("notify", "--mail", *CHAT, "--dry-run").startswith("Would tell of 1 token ")
+assert json.loads(run("notify", "--mail", "--format", "json"))["mailed"] == 2
+assert sorted(sent.to[0] for sent in mail.outbox) == ["ada@example.com", "guest@example.com"]
+"""
+
+EXTRA = """
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+TEMPLATES = [
+    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {}}
+]
+import django
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+"""
+
+
+def test_every_verb_knows_every_kind(tmp_path: Path) -> None:
+    app = tmp_path / "kinds"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / "models.py").write_text(MODELS, encoding="utf-8")
+    (tmp_path / "kinds_settings.py").write_text(SETTINGS.format(extra=EXTRA), encoding="utf-8")
+
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "kinds_settings",
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
