@@ -60,11 +60,21 @@ def networks_field() -> forms.Field:
     return LinesField(required=False, label=_("Allowed networks"), help_text=text)
 
 
+class ExpiryWidget(AdminSplitDateTime):
+    """Date and time, each with a name: Django 5.2 binds its labels to neither."""
+
+    def __init__(self, attrs: Any = None) -> None:
+        super().__init__(attrs)
+        names = (_("Expires at, date"), _("Expires at, time"))
+        for widget, name in zip(self.widgets, names, strict=True):
+            widget.attrs["aria-label"] = name
+
+
 class ExpiryForm(forms.Form):
     """When a token expires; that it never does has to be said."""
 
     expires_at = forms.SplitDateTimeField(
-        label=_("Expires at"), required=False, widget=AdminSplitDateTime
+        label=_("Expires at"), required=False, widget=ExpiryWidget
     )
     never_expires = forms.BooleanField(
         label=_("Never expires, whatever date stands above"), required=False

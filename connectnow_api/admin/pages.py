@@ -164,8 +164,7 @@ class TokenPages(FormPages):
                     status = 409
                 elif new := self.issue(request, form, key):
                     return self.reveal(request, new, _("The API token was issued"))
-            if not form.is_valid():
-                form.renew(submissions.make_key(scope))
+            form.renew(submissions.make_key(scope))
         else:
             initial = self.get_changeform_initial_data(request)
             form = form_class(initial={**initial, "submission": submissions.make_key(scope)})

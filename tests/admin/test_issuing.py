@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from connectnow_api.admin import submissions
+from connectnow_api.base_models import APITokenManager
 from connectnow_api.models import APIToken
 
 from .conftest import LIST, AsStaff, errors_of, fill
@@ -318,3 +320,25 @@ def test_what_the_cache_holds_is_no_secret(as_staff: AsStaff, user: Any, stored:
     assert cache.get(key.partition(":1:")[2]) == str(token.pk)
     assert plain_text not in key
     assert token.digest not in key
+
+
+def test_what_the_model_refuses_at_last_is_told_at_its_field(
+    as_staff: AsStaff, user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expiry may have come while the form was read."""
+    errors = {"expires_at": ["The expiry lies in the past."], "tail": ["Too long."]}
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise ValidationError(errors)
+
+    client = as_staff("add")
+    data = fill(client, owner=user.pk, name="laptop")
+    with monkeypatch.context() as late:
+        late.setattr(APITokenManager, "issue", refuse)
+        response = client.post(ADD, data)
+    assert errors_of(response) == {
+        "expires_at": ["The expiry lies in the past."],
+        "__all__": ["Too long."],
+    }
+    assert client.post(ADD, data).status_code == 200
+    assert APIToken.objects.count() == 1

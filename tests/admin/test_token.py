@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -197,6 +198,22 @@ def test_a_token_is_not_saved_as_a_new_one(as_staff: AsStaff, issue: Any) -> Non
     data = fill(client, page_of(token)) | {"_saveasnew": "1", "owner": token.owner_id}
     assert client.post(page_of(token), data).status_code == 403
     assert APIToken.objects.count() == 1
+
+
+@pytest.mark.parametrize(("page", "method"), [("change", "extend"), ("rotate", "rotate")])
+def test_what_the_model_refuses_at_last_is_no_crash(
+    as_staff: AsStaff, issue: Any, monkeypatch: pytest.MonkeyPatch, page: str, method: str
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise ValidationError("The expiry lies in the past.")
+
+    token = issue().token
+    client = as_staff("view", "add", "change")
+    data = {"grace": "0", "name": "laptop", "never_expires": "on"}
+    monkeypatch.setattr(APIToken, method, refuse)
+    response = client.post(page_of(token, page), data, follow=True)
+    assert "The expiry lies in the past." in response.content.decode()
+    assert APIToken.objects.get().expires_at == token.expires_at
 
 
 # --- Rotate ---------------------------------------------------------------------------------
