@@ -1,6 +1,6 @@
 """How long does ``api_tokens prune`` keep others waiting, on a table of a million rows?
 
-    DATABASE_URL=postgres://postgres@127.0.0.1/postgres python benchmarks/prune.py [rows]
+    BENCHMARK_DATABASE_URL=postgres://user@host/name python benchmarks/prune.py [rows]
 
 Makes a database of its own on that PostgreSQL server, fills it so that nine of ten rows are to be
 pruned, and prunes twice: in batches by the command's own code, and by one DELETE. Meanwhile another
@@ -29,9 +29,9 @@ from django.db import ConnectionHandler, connection, transaction
 
 from project.databases import database
 
-URL = os.environ.get("DATABASE_URL") or "postgres://postgres@127.0.0.1/postgres"
+URL = os.environ.get("BENCHMARK_DATABASE_URL") or "postgres://postgres@127.0.0.1/postgres"
 # Processes that are spawned import this file anew.
-NAME = os.environ.setdefault("BENCHMARK_DATABASE", f"connectnow_api_benchmark_{os.getpid()}")
+NAME = os.environ.setdefault("BENCHMARK_DATABASE_NAME", f"connectnow_api_benchmark_{os.getpid()}")
 AUTHENTICATING = 100
 """Tokens that somebody uses all the time."""
 
@@ -63,7 +63,7 @@ def main(rows: int) -> None:
 
 
 def set_up(name: str) -> None:
-    """Configure Django for a database on the server of ``DATABASE_URL``."""
+    """Configure Django for a database on the server of ``BENCHMARK_DATABASE_URL``."""
     settings.configure(
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "connectnow_api"],
         DATABASES={"default": {**database(URL), "NAME": name}},
