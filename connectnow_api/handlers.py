@@ -25,6 +25,7 @@ from .exceptions import (
     LimitUnavailable,
     MalformedRequest,
     RequestTooLarge,
+    TokenConflict,
     TooManyFields,
 )
 from .integrity import is_out_of_range, misread_field, violated_fields
@@ -50,7 +51,8 @@ WORDED_BY_STATUS = (
 )
 """What has the neutral text of its status, whatever DRF or the class says."""
 
-WORDED_BY_US = (ConflictingTokens, IncompleteRequest, TooManyFields)
+WORDED_BY_US = (ConflictingTokens, IncompleteRequest, TokenConflict, TooManyFields)
+"""What brings a text of its own that follows the request's language, if the site wants that."""
 
 
 class ExceptionHandler:

@@ -18,7 +18,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from connectnow_api.exceptions import ConflictingTokens, MalformedRequest
+from connectnow_api.exceptions import ConflictingTokens, MalformedRequest, TokenConflict
 from connectnow_api.handlers import ExceptionHandler, exception_handler
 from connectnow_api.profiles import PROFILES
 from tests.conftest import Mount
@@ -102,6 +102,7 @@ def test_not_found_has_the_profiles_text(fail: Fail) -> None:
         (exceptions.APIException("Ask again."), 500, "Ask again."),
         (Teapot(), 418, "I brew tea."),
         (ConflictingTokens(), 400, "Send one API token, in one place."),
+        (TokenConflict(None, "revoked"), 409, "The API token cannot be changed any more."),
     ],
 )
 def test_a_text_that_somebody_chose_is_sent(

@@ -12,7 +12,7 @@ from django.utils import translation
 from rest_framework import exceptions
 
 import connectnow_api
-from connectnow_api.handlers import exception_handler
+from connectnow_api.handlers import WORDED_BY_US, exception_handler
 from connectnow_api.profiles import PROFILES
 
 LOCALE = Path(connectnow_api.__file__).parent / "locale"
@@ -40,9 +40,10 @@ def test_what_is_compiled_is_what_is_written(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_error_text_of_every_profile_is_translated(language: str) -> None:
+def test_every_error_text_is_translated(language: str) -> None:
     texts = {text for profile in PROFILES.values() for text in profile.messages.values()}
     texts |= {profile.malformed_message for profile in PROFILES.values()}
+    texts |= {refusal.default_detail for refusal in WORDED_BY_US}
     assert {CONTEXT + text for text in texts} <= set(compiled(language))
 
 
