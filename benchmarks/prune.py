@@ -1,6 +1,6 @@
 """How long does ``api_tokens prune`` keep others waiting, on a table of a million rows?
 
-    BENCHMARK_DATABASE_URL=postgres://postgres@127.0.0.1/postgres python benchmarks/prune.py [rows]
+    BENCHMARK_DATABASE_URL=postgres://user@host/name python benchmarks/prune.py [rows]
 
 Makes a database of its own on that PostgreSQL server, fills it so that nine of ten rows are to be
 pruned, and prunes twice: in batches by the command's own code, and by one DELETE. Meanwhile another
@@ -31,7 +31,7 @@ from project.databases import database
 
 URL = os.environ.get("BENCHMARK_DATABASE_URL") or "postgres://postgres@127.0.0.1/postgres"
 # Processes that are spawned import this file anew.
-NAME = os.environ.setdefault("BENCHMARK_DATABASE", f"connectnow_api_benchmark_{os.getpid()}")
+NAME = os.environ.setdefault("BENCHMARK_DATABASE_NAME", f"connectnow_api_benchmark_{os.getpid()}")
 AUTHENTICATING = 100
 """Tokens that somebody uses all the time."""
 

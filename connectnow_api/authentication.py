@@ -8,32 +8,25 @@ placements that the view or profile names.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from django.apps import apps
-from django.http import RawPostDataException, UnreadablePostError
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import Throttled
-from rest_framework.permissions import SAFE_METHODS
-from rest_framework.request import Request
 
 from . import last_used, limits, tokens
 from .addresses import find_address, is_within
 from .errors import challenge
 from .events import emit_for_request, emit_for_value
-from .exceptions import ConflictingTokens, IncompleteRequest, InvalidToken
-from .query_tokens import QUERY_TOKEN_HEADERS
-from .request_bodies import DECODERS, content_length, is_cut_off, is_too_large
+from .exceptions import ConflictingTokens, InvalidToken
+from .placements import READERS, django_request_of, view_of
 from .settings import UNSET, api_settings, get_value
-from .wire import reading
 
 if TYPE_CHECKING:
     # DRF imports this module with its views, which may be before models can be imported.
     from .base_models import AbstractAPIToken
-
-_AUTHORIZATION = re.compile(r"(?P<scheme>[^\s,]+) *(?P<value>.*)", re.DOTALL)
 
 REFUSED_AS: Mapping[str, str] = {"expired": "used_after_expiry", "idle": "used_after_expiry"}
 """Why a token is refused, to what the event is called if not ``refused``."""
@@ -89,27 +82,27 @@ class BaseAPITokenAuthentication(BaseAuthentication):
         candidate = candidates[0]
         if self._belongs_to_another(request, candidate):
             return None
-        _django_request(request)._api_token_placement = candidate.placement
+        django_request_of(request)._api_token_placement = candidate.placement
         token = self.get_token(request, candidate.value)
         last_used.record(token, request)
         return token.owner, token
 
     def authenticate_header(self, request: Any) -> str:
         """Return the challenge (RFC 6750 section 3): an error code only if a token was sent."""
-        refused = getattr(_django_request(request), "_invalid_api_token", False)
+        refused = getattr(django_request_of(request), "_invalid_api_token", False)
         return challenge(self.keyword, "invalid_token" if refused else None)
 
     def _vary_by_credentials(self, request: Any) -> None:
         """Keep caches from giving one client's answer to another."""
         by_header = ["Authorization"] if "header" in self.get_placements(request) else []
-        required = get_value("required_headers", request, _view(request))
-        _vary(_view(request), [*by_header, *required])
+        required = get_value("required_headers", request, view_of(request))
+        _vary(view_of(request), [*by_header, *required])
 
     def get_placements(self, request: Any) -> tuple[str, ...]:
         """Return where this class looks for a token in ``request``."""
         if self.placements is not UNSET:
             return tuple(self.placements)
-        return tuple(get_value("placements", request, _view(request)))
+        return tuple(get_value("placements", request, view_of(request)))
 
     @sensitive_variables()
     def get_candidates(self, request: Any) -> list[Candidate]:
@@ -159,7 +152,7 @@ class BaseAPITokenAuthentication(BaseAuthentication):
 
         Counted here and not by a throttle: DRF asks those only after a request is authenticated.
         """
-        _django_request(request)._invalid_api_token = True
+        django_request_of(request)._invalid_api_token = True
         usage = limits.hit_failed_auth(request)
         exceeded = usage if usage is not None and usage.is_exceeded else None
         action = "throttled" if exceeded else REFUSED_AS.get(reason, "refused")
@@ -169,11 +162,11 @@ class BaseAPITokenAuthentication(BaseAuthentication):
             emit_for_request(action, request, token, reason=reason)
         if exceeded is None:
             raise InvalidToken
-        limits.show(_view(request), exceeded)
+        limits.show(view_of(request), exceeded)
         raise Throttled(exceeded.retry_after)
 
     def _headers_match(self, request: Any, token: AbstractAPIToken) -> bool:
-        required = get_value("required_headers", request, _view(request))
+        required = get_value("required_headers", request, view_of(request))
         return all(
             _matches(request.headers.get(header, ""), token, attribute)
             for header, attribute in required.items()
@@ -215,95 +208,12 @@ class BaseAPITokenAuthentication(BaseAuthentication):
         return other.prefix != self.prefix and candidate in other.get_candidates(request)
 
 
-def _from_header(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
-    """Return the value after our scheme; ``[]`` for no header or another scheme.
-
-    Repeated header lines arrive joined by commas. A comma or a space stays in the value, so that
-    it matches no token: a request that names two is refused, not half understood.
-    """
-    header = _AUTHORIZATION.match(request.META.get("HTTP_AUTHORIZATION", "").strip(" \t"))
-    if header is None or header["scheme"].lower() != authenticator.keyword.lower():
-        return []
-    return [header["value"]]
-
-
 def _vary(view: Any, names: Iterable[str]) -> None:
     """Name request headers that the answer depends on, also where none of them was sent."""
     headers = getattr(view, "headers", None)
     if headers is not None:
         known = filter(None, re.split(r"\s*,\s*", headers.get("Vary", "")))
         headers["Vary"] = ", ".join(dict.fromkeys([*known, *names]))
-
-
-def _from_query(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
-    """Return each value of the parameter, and keep the answer out of caches and referrers."""
-    values: list[str] = request.GET.getlist(authenticator.parameter)
-    headers = getattr(_view(request), "headers", None)
-    if any(value.strip() for value in values) and headers is not None:
-        headers.update(QUERY_TOKEN_HEADERS)
-    return values
-
-
-def _from_payload(authenticator: BaseAPITokenAuthentication, request: Any) -> list[str]:
-    """Return the parameter's value in a JSON or urlencoded body, without parsing for the view.
-
-    Django's request keeps what is read here, so that view, parser and signature checks find the
-    body whole. What is no token of ours to find stays unread: safe methods, multipart and other
-    media types, bodies over the limit or read already. A malformed body holds no token; whoever
-    parses it says so.
-    """
-    django_request = _django_request(request)
-    decode = DECODERS.get(django_request.content_type or "")
-    if decode is None or django_request.method in SAFE_METHODS:
-        return []
-    body = _body(django_request)
-    if not _may_hold(body, authenticator.parameter):
-        return []
-    if is_cut_off(django_request, body):
-        raise IncompleteRequest
-    try:
-        data = decode(body, [authenticator.parameter])
-    except (reading.MalformedBodyError, reading.TooManyFieldsError):
-        return []
-    value = data.get(authenticator.parameter) if isinstance(data, dict) else None
-    if not isinstance(value, str):
-        return []
-    _hide_from_reports(django_request, authenticator.parameter)
-    return [value]
-
-
-def _may_hold(body: bytes, parameter: str) -> bool:
-    """Tell whether a body has the parameter's name, or something that may spell it."""
-    return any(spelling in body for spelling in (parameter.encode(), b"\\u", b"%"))
-
-
-def _hide_from_reports(request: Any, parameter: str) -> None:
-    """Let Django's error reports star the parameter in ``request.POST``."""
-    hidden = getattr(request, "sensitive_post_parameters", [])
-    if isinstance(hidden, list | tuple):
-        request.sensitive_post_parameters = [*hidden, parameter]
-
-
-def _body(request: Any) -> bytes:
-    """Return the body, ``b""`` if it is too large or cannot be read any more."""
-    length = content_length(request)
-    if not length or is_too_large(length):
-        return b""
-    try:
-        body: bytes = request.body
-    except RawPostDataException:
-        return b""
-    except UnreadablePostError:
-        raise IncompleteRequest from None
-    return body
-
-
-READERS: Mapping[str, Callable[[BaseAPITokenAuthentication, Any], list[str]]] = {
-    "header": _from_header,
-    "query": _from_query,
-    "payload": _from_payload,
-}
-"""Placement to the function that reads it."""
 
 
 class BearerTokenAuthentication(BaseAPITokenAuthentication):
@@ -333,16 +243,6 @@ class PayloadTokenAuthentication(BaseAPITokenAuthentication):
 
 class APITokenAuthentication(BaseAPITokenAuthentication):
     """Reads the placements that the view, the setting ``PLACEMENTS`` or the profile names."""
-
-
-def _view(request: Any) -> Any:
-    """Return the DRF view that a request is on its way to, if any."""
-    return (getattr(request, "parser_context", None) or {}).get("view")
-
-
-def _django_request(request: Any) -> Any:
-    """Return Django's request: what is noted there outlives DRF's authenticators."""
-    return request._request if isinstance(request, Request) else request
 
 
 def _matches(sent: str, token: AbstractAPIToken, attribute: str) -> bool:

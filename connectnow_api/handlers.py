@@ -52,6 +52,7 @@ WORDED_BY_STATUS = (
 """What has the neutral text of its status, whatever DRF or the class says."""
 
 WORDED_BY_US = (ConflictingTokens, IncompleteRequest, TokenConflict, TooManyFields)
+"""What brings a text of its own that follows the request's language, if the site wants that."""
 
 
 class ExceptionHandler:

@@ -32,6 +32,7 @@ HEAD, TAIL, FLUSHED = f"{KEY}.head", f"{KEY}.tail", f"{KEY}.flushed"
 KEPT = 24 * 60 * 60
 """Seconds for which a use waits in the cache to be written."""
 AT_ONCE = 500
+"""How many uses one request writes at the most."""
 
 _outages = Outages(logging.getLogger(__name__))
 

@@ -15,9 +15,9 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 """The last expiry that can be told in every time zone, and stored in every database."""
 
 
-def is_standing(now: datetime | None = None) -> Q:
+def is_standing() -> Q:
     """Return the condition for a token that is not revoked yet; it may be rotated."""
-    return Q(revoked_at=None) | Q(revoked_at__gt=now or timezone.now())
+    return Q(revoked_at=None) | Q(revoked_at__gt=timezone.now())
 
 
 def is_expired(at: datetime | None = None) -> Q:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import PATIENCE
+
 SETTINGS = """
 SECRET_KEY = "only for tests"
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "kinds.sqlite3"}}}}
@@ -141,6 +143,31 @@ assert get(authorization=f"Bearer {chat_text}").status_code == 401
 """
 
 
+def run_in_project(folder: Path, script: str, extra: str) -> None:
+    """Make a project with both kinds in a folder, and run a script there that has to succeed."""
+    app = folder / "kinds"
+    app.mkdir()
+    (app / "__init__.py").touch()
+    (app / "models.py").write_text(MODELS, encoding="utf-8")
+    (folder / "kinds_settings.py").write_text(SETTINGS.format(extra=extra), encoding="utf-8")
+
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=folder,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "kinds_settings",
+            "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize(
     "extra",
     [
@@ -151,23 +178,4 @@ assert get(authorization=f"Bearer {chat_text}").status_code == 401
 )
 def test_a_project_with_two_further_kinds(tmp_path: Path, extra: str) -> None:
     """One kind has a UUID key, one an owner that is no Django user; our migrations stay clean."""
-    app = tmp_path / "kinds"
-    app.mkdir()
-    (app / "__init__.py").touch()
-    (app / "models.py").write_text(MODELS, encoding="utf-8")
-    (tmp_path / "kinds_settings.py").write_text(SETTINGS.format(extra=extra), encoding="utf-8")
-
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "kinds_settings",
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert result.returncode == 0, result.stdout + result.stderr
+    run_in_project(tmp_path, SCRIPT, extra)

@@ -19,8 +19,8 @@ from connectnow_api.settings import api_settings
 from .actions import TokenActions
 from .columns import TokenColumns
 from .filters import KindFilter, OwnerFilter, StaleFilter, StateFilter
+from .form_pages import attributed
 from .forms import ChangeForm, IssueForm, abilities_field, networks_field
-from .pages import attributed
 from .words import describe_conflict
 
 OWN_FIELDS = {"abilities": abilities_field, "allowed_networks": networks_field}

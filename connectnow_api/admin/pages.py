@@ -2,104 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin import helpers
-from django.contrib.admin.options import IS_POPUP_VAR
-from django.contrib.admin.utils import quote, unquote
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import router, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.cache import patch_cache_control
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-from connectnow_api import events
 from connectnow_api.exceptions import TokenConflict
 from connectnow_api.managers import NewAPIToken
 
 from . import submissions
+from .form_pages import FormPages, attributed
 from .forms import RotateForm
 from .words import describe_conflict
 
-AdminT = TypeVar("AdminT", bound=admin.ModelAdmin)  # type: ignore[type-arg]
-P = ParamSpec("P")
-View = Callable[Concatenate[AdminT, HttpRequest, P], HttpResponse]
-
-
-def attributed(view: View[AdminT, P]) -> View[AdminT, P]:
-    """Let the events of a view name the user and his address."""
-
-    @functools.wraps(view)
-    def inner(
-        self: AdminT, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
-        with events.caused_by(request):
-            return view(self, request, *args, **kwargs)
-
-    return inner
-
-
-class FormPages(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Renders forms that are not Django's own, as Django renders its own."""
-
-    form_page_template = "connectnow_api/admin/form.html"
-
-    def render_page(
-        self,
-        request: HttpRequest,
-        form: forms.BaseForm,
-        *,
-        title: str,
-        status: int = 200,
-        add: bool = False,
-        **context: Any,
-    ) -> TemplateResponse:
-        """Return a page with a form. ``context``: more for the template, as it says.
-
-        ``original`` in it is the token that the page is about, or a text.
-        """
-        fields = [field.name for field in form.visible_fields()]
-        fieldsets = context.pop("fieldsets", [(None, {"fields": fields})] if fields else [])
-        any_form: Any = form
-        adminform: Any = helpers.AdminForm(any_form, fieldsets, {}, model_admin=self)
-        response: Any = self.render_change_form(
-            request,
-            {
-                **self.admin_site.each_context(request),
-                "title": title,
-                "subtitle": None,
-                "original": title,
-                "cancel_url": self.get_url("changelist"),
-                "adminform": adminform,
-                "errors": helpers.AdminErrorList(adminform.form, []),
-                "media": self.media + adminform.media,
-                "inline_admin_formsets": [],
-                "is_popup": IS_POPUP_VAR in request.POST or IS_POPUP_VAR in request.GET,
-                "preserved_filters": self.get_preserved_filters(request),
-                **context,
-            },
-            add=add,
-        )
-        response.template_name = self.form_page_template
-        response.status_code = status
-        # The form goes to the address that it is shown at, filters included.
-        response.context_data["form_url"] = ""
-        page: TemplateResponse = response
-        return page
-
-    def get_url(self, name: str, *args: Any) -> str:
-        """Return the address of a page, such as ``"rotate"``, of a token with this key."""
-        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return reverse(view, args=[quote(key) for key in args], current_app=self.admin_site.name)
+REPEATED = "repeated"
+"""The code of the error in a form that was sent before."""
 
 
 class TokenPages(FormPages):
@@ -143,27 +71,19 @@ class TokenPages(FormPages):
     # --- Issue ----------------------------------------------------------------------------------
 
     @attributed
+    @sensitive_variables("new")
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """Show the form of a new token; issue it once for each form that was shown."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        fieldsets = self.get_fieldsets(request)
         form_class: Any = self.get_form(request)
         scope = f"{self.opts.label}:{request.user.pk}"
-        status = 200
         if request.method == "POST":
             form = form_class(request.POST)
-            if form.is_valid():
-                key = form.cleaned_data["submission"]
-                if not submissions.is_good(key, scope):
-                    form.add_error(None, _("This form is too old. Look it over and send it again."))
-                elif (made := submissions.claim(key)) is not None:
-                    form.add_error(None, self.describe_repetition(request, made))
-                    status = 409
-                elif new := self.issue(request, form, key):
-                    return self.reveal(request, new, _("The API token was issued"))
+            if new := self.issue_once(request, form, scope):
+                return self.reveal(request, new, _("The API token was issued"))
             form.renew(submissions.make_key(scope))
         else:
             initial = self.get_changeform_initial_data(request)
@@ -172,17 +92,31 @@ class TokenPages(FormPages):
             request,
             form,
             title=gettext("Issue an API token"),
-            status=status,
-            fieldsets=fieldsets,
+            status=409 if form.has_error(NON_FIELD_ERRORS, REPEATED) else 200,
+            fieldsets=self.get_fieldsets(request),
             original=None,
             add=True,
             submit=pgettext_lazy("API token", "Issue"),
             **(extra_context or {}),
         )
 
+    def issue_once(self, request: HttpRequest, form: Any, scope: str) -> NewAPIToken[Any] | None:
+        """Return a new token if none was issued by this form; ``None`` with errors in the form."""
+        if not form.is_valid():
+            return None
+        key = form.cleaned_data["submission"]
+        if not submissions.is_good(key, scope):
+            form.add_error(None, _("This form is too old. Look it over and send it again."))
+            return None
+        made = submissions.claim(key)
+        if made is None:
+            return self.issue(request, form, key)
+        form.add_error(None, ValidationError(self.describe_repetition(request, made), REPEATED))
+        return None
+
     @sensitive_variables("new")
     def issue(self, request: HttpRequest, form: Any, key: str) -> NewAPIToken[Any] | None:
-        """Return a new token as the form says; ``None`` with the errors in the form."""
+        """Return a new token as a valid form says; ``None`` with the errors in the form."""
         columns = {field.name for field in self.opts.concrete_fields}
         values = {name: form.cleaned_data[name] for name in columns & form.cleaned_data.keys()}
         try:

@@ -24,6 +24,7 @@ CONFLICTS = {
     "expired": gettext_lazy("%(token)s has expired."),
     "idle": gettext_lazy("%(token)s was not used for too long."),
     "pruned": gettext_lazy("%(token)s was deleted meanwhile."),
+    "active": gettext_lazy("%(token)s was changed meanwhile."),
 }
 """``TokenConflict.state`` to a sentence."""
 

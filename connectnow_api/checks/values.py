@@ -10,8 +10,8 @@ from django.utils.functional import Promise
 
 from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
-from connectnow_api.authentication import READERS
 from connectnow_api.limits import parse_rate
+from connectnow_api.placements import READERS
 from connectnow_api.signals import TOKEN_SIGNALS
 
 

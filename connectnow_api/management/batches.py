@@ -15,6 +15,7 @@ from .errors import VerbError
 RowT = TypeVar("RowT")
 
 AT_ONCE = 500
+"""How many rows are read by one query, unless told otherwise."""
 
 
 def in_key_order(

@@ -24,11 +24,11 @@ def site(settings: Any) -> None:
 
 @pytest.fixture
 def as_staff(django_user_model: Any, site: None) -> AsStaff:
-    """Log in a member of staff with these permissions on tokens: ``as_staff("view", "add")``."""
+    """Log in a member of staff with these permissions, on tokens: ``as_staff("view", "add")``."""
 
-    def as_staff(*permissions: str, name: str = "staff") -> Client:
+    def as_staff(*permissions: str, name: str = "staff", model: str = "apitoken") -> Client:
         user = django_user_model.objects.create_user(name, is_staff=True)
-        codenames = [f"{permission}_apitoken" for permission in permissions]
+        codenames = [f"{permission}_{model}" for permission in permissions]
         user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
         client = Client()
         client.force_login(user)

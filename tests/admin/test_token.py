@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from connectnow_api.exceptions import TokenConflict
 from connectnow_api.models import APIToken
 
 from .conftest import LIST, AsStaff, errors_of, fill
@@ -273,6 +274,21 @@ def test_a_rotation_that_is_sent_twice_is_a_conflict(as_staff: AsStaff, issue: A
     assert response.status_code == 409
     assert errors_of(response) == {"__all__": [f"{token} was rotated already."]}
     assert APIToken.objects.count() == 2
+
+
+def test_a_conflict_that_is_none_any_more_is_told_too(
+    as_staff: AsStaff, issue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An expired token may be extended while somebody is told that it cannot be rotated."""
+
+    def rotate(token: APIToken, *args: Any, **kwargs: Any) -> None:
+        raise TokenConflict(token, "active")
+
+    token = issue().token
+    monkeypatch.setattr(APIToken, "rotate", rotate)
+    response = as_staff("add", "change").post(page_of(token, "rotate"), {"grace": "0"})
+    assert response.status_code == 409
+    assert errors_of(response) == {"__all__": [f"{token} was changed meanwhile."]}
 
 
 def test_a_token_that_cannot_be_rotated_says_why(as_staff: AsStaff, issue: Any) -> None:

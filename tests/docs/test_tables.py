@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from connectnow_api import authentication, checks, signals, throttling
+from connectnow_api import authentication, checks, placements, signals, throttling
 from connectnow_api.events import TokenEvent
 from connectnow_api.limits import parse_rate
 from connectnow_api.models import APIToken
@@ -234,7 +234,7 @@ def test_every_field_of_an_event_is_listed() -> None:
 
 def test_every_placement_is_listed() -> None:
     listed = rows("docs/authentication.md", "placement")
-    assert [row["placement"] for row in listed] == [*authentication.READERS]
+    assert [row["placement"] for row in listed] == [*placements.READERS]
     for row in listed:
         reader = getattr(authentication, row["class that reads only this one"])
         assert [*reader.placements] == [row["placement"]]

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.services import PATIENCE
-from tests.test_kinds import MODELS, SETTINGS
+from tests.test_kinds import run_in_project
 
 SCRIPT = """
 import io
@@ -106,24 +102,4 @@ if django.VERSION < (6, 1):
 
 
 def test_every_verb_knows_every_kind(tmp_path: Path) -> None:
-    app = tmp_path / "kinds"
-    app.mkdir()
-    (app / "__init__.py").touch()
-    (app / "models.py").write_text(MODELS, encoding="utf-8")
-    (tmp_path / "kinds_settings.py").write_text(SETTINGS.format(extra=EXTRA), encoding="utf-8")
-
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "kinds_settings",
-            "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-
-    assert result.returncode == 0, result.stdout + result.stderr
+    run_in_project(tmp_path, SCRIPT, EXTRA)

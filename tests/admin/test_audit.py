@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from typing import Any
 
 import pytest
-from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.test import Client
-from django.urls import path
 
 from connectnow_api.audit.models import TokenAuditEntry
 from connectnow_api.signals import TOKEN_SIGNALS
+
+from .conftest import AsStaff
 
 pytestmark = pytest.mark.django_db
 
@@ -24,8 +23,6 @@ ENTRIES = [
     {"action": "renamed", "kind": "b.Token", "token_id": "70", "reason": "from <b>desk</b>"},
 ]
 
-AsStaff = Callable[..., Client]
-
 
 @pytest.fixture
 def entries() -> list[TokenAuditEntry]:
@@ -33,19 +30,9 @@ def entries() -> list[TokenAuditEntry]:
 
 
 @pytest.fixture
-def as_staff(django_user_model: Any, settings: Any) -> AsStaff:
-    """Log in a member of staff with these permissions."""
-    settings.ROOT_URLCONF = (path("admin/", admin.site.urls),)
-
-    def as_staff(*permissions: str) -> Client:
-        user = django_user_model.objects.create_user("staff", is_staff=True)
-        codenames = [f"{permission}_tokenauditentry" for permission in permissions]
-        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return as_staff
+def as_staff(as_staff: AsStaff) -> AsStaff:
+    """Log in a member of staff with these permissions on entries."""
+    return functools.partial(as_staff, model="tokenauditentry")
 
 
 def listed(client: Client, query: str = "") -> list[str]:
