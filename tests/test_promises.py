@@ -134,10 +134,10 @@ def test_promise_2_an_error_report_of_issuing_does_not_hold_it(
     assert text not in str([frame["vars"] for frame in frames])
 
 
-def test_promise_3_what_a_presented_token_costs(get: Get, issue: Issue) -> None:
+def test_promise_3_what_a_presented_token_costs(get: Get, issue: Issue, settings: Any) -> None:
+    settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, "LAST_USED": "off"}
     text = issue(abilities=["a"]).plain_text
     broken = text[:10] + ("x" if text[10] != "x" else "y") + text[11:]
-    get(token=text)  # The first use is written.
     for presented, cost in ((text, 1), (tokens.generate("cn"), 1), (broken, 0)):
         with CaptureQueriesContext(connection) as queries:
             get(token=presented)
@@ -193,7 +193,9 @@ def test_promise_7_a_save_is_in_no_module_of_ours() -> None:
                 assert "force_insert" in [keyword.arg for keyword in call.keywords], module
 
 
-def test_promise_9_one_write_in_an_interval(get: Get, issue: Issue) -> None:
+def test_promise_9_one_write_in_an_interval(get: Get, issue: Issue, settings: Any) -> None:
+    interval = {"LAST_USED_INTERVAL": timedelta(days=1)}
+    settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, **interval}
     text = issue(abilities=["a"]).plain_text
     for writes in (1, 0):
         with CaptureQueriesContext(connection) as queries:
