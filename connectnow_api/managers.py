@@ -81,6 +81,7 @@ class APITokenQuerySet(models.QuerySet[TokenT]):
         for start in range(0, len(keys), size):
             yield list(rows.filter(pk__in=keys[start : start + size]).order_by("pk"))
 
+    @sensitive_variables()
     def find(self, plain_text: str) -> TokenT | None:
         """Return the row of a token with its owner, or ``None``: one query, on a unique index."""
         digest = tokens.digest(plain_text)
@@ -92,7 +93,7 @@ class APITokenQuerySet(models.QuerySet[TokenT]):
 class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: ignore[misc]
     """Issues tokens and finds their rows."""
 
-    @sensitive_variables("new")
+    @sensitive_variables()
     def issue(
         self,
         owner: Any,
@@ -115,7 +116,7 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
         events.emit("created", new.token)
         return new
 
-    @sensitive_variables("new")
+    @sensitive_variables()
     def prepare(
         self,
         owner: Any,
@@ -136,7 +137,7 @@ class APITokenManager(models.Manager.from_queryset(APITokenQuerySet)):  # type: 
         return new
 
 
-@sensitive_variables("plain_text")
+@sensitive_variables()
 def build(model: Any, **fields: Any) -> NewAPIToken[Any]:
     """Return a row that is not stored yet, with its plain text."""
     prefix = model.get_token_prefix()
