@@ -14,6 +14,9 @@ from .settings import api_settings
 ANY_ABILITY = "*"
 """Covers every ability, also those that the site offers later."""
 
+MAX_ABILITIES = 1000
+"""They are read with each request."""
+
 # scope-token of RFC 6749 section 3.3, because a challenge names missing abilities as its scope.
 _ABILITY = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
@@ -33,6 +36,9 @@ def validate_abilities(names: Any) -> None:
     """Raise ``ValidationError`` unless ``names`` is a list of abilities that the site offers."""
     if not isinstance(names, list):
         raise ValidationError(_("Abilities are a list of names."), code="invalid")
+    if len(names) > MAX_ABILITIES:
+        text = _("A token has %(limit)d of these at most.")
+        raise ValidationError(text, code="too_many", params={"limit": MAX_ABILITIES})
     for name in names:
         if not is_ability(name):
             text = _("%(name)r is no ability: use printable ASCII without space, quote and \\.")

@@ -14,6 +14,8 @@ from .settings import api_settings
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+MAX_NETWORKS = 100
+"""They are read with each request."""
 _MAPPED_BITS = 96
 """How many bits stand before the IPv4 address in one that is spelt as IPv6."""
 _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
@@ -77,6 +79,9 @@ def validate_networks(networks: Any) -> None:
     """Raise ``ValidationError`` unless ``networks`` is a list of networks in CIDR notation."""
     if not isinstance(networks, list):
         raise ValidationError(_("Networks are a list in CIDR notation."), code="invalid")
+    if len(networks) > MAX_NETWORKS:
+        text = _("A token has %(limit)d of these at most.")
+        raise ValidationError(text, code="too_many", params={"limit": MAX_NETWORKS})
     for network in networks:
         if read_network(network) is None:
             text = _("%(network)r is no network such as 192.0.2.0/24 or 2001:db8::/32.")

@@ -28,13 +28,14 @@ from .limits import validate_rate
 from .managers import APITokenManager, APITokenQuerySet, NewAPIToken, revoke_rows, stored
 from .rotation import build_successor, store_successor
 from .settings import api_settings
-from .states import is_standing, last_moment
+from .states import is_idle, is_standing, last_moment
 from .validators import (
     check_expiry,
     validate_client,
     validate_grace,
     validate_idle_timeout,
     validate_text,
+    wrong_types,
 )
 
 __all__ = [
@@ -151,8 +152,8 @@ class AbstractAPIToken(models.Model):
 
     @property
     def is_owner_active(self) -> bool:
-        """Whether the owner may come in; one that has no ``is_active`` always may."""
-        return bool(getattr(self.owner, "is_active", True))
+        """Whether there is an owner, who may come in; one without ``is_active`` always may."""
+        return self.owner is not None and bool(getattr(self.owner, "is_active", True))
 
     def can(self, *abilities: str) -> bool:
         """Tell whether the token has all of ``abilities``, by their exact names or by ``"*"``."""
@@ -190,13 +191,14 @@ class AbstractAPIToken(models.Model):
 
         They are no validators of the fields, which migrations of every kind would repeat.
         """
-        errors: dict[str, Any] = {}
+        excluded = {*(exclude or ())}
+        errors = {name: [exc] for name, exc in wrong_types(self) if name not in excluded}
         try:
-            super().clean_fields(exclude)
+            super().clean_fields({*excluded, *errors})
         except ValidationError as exc:
             exc.update_error_dict(errors)
         for field in self._meta.concrete_fields:
-            if field.name in VALIDATORS and field.name not in {*errors, *(exclude or ())}:
+            if field.name in VALIDATORS and field.name not in {*errors, *excluded}:
                 try:
                     self._clean_field(field)
                 except ValidationError as exc:
@@ -225,10 +227,13 @@ class AbstractAPIToken(models.Model):
         """Let the token expire at another time, ``None`` for never, also if it has expired.
 
         Raises ``ValidationError`` for a time in the past or beyond ``MAX_TOKEN_LIFETIME`` from
-        its creation, ``TokenConflict`` if it is revoked or rotated: those are final.
+        its creation, ``TokenConflict`` if it is revoked, rotated or was not used for too long: no
+        other date would open it.
         """
         check_expiry(expires_at, self.created_at)
-        self._change(Q(revoked_at=None), expires_at=expires_at, expiry_notified_at=None)
+        self._change(
+            Q(revoked_at=None) & ~is_idle(), expires_at=expires_at, expiry_notified_at=None
+        )
         events.emit("extended", self)
 
     def revoke(self) -> bool:
@@ -237,7 +242,7 @@ class AbstractAPIToken(models.Model):
         self._reload("revoked_at")
         return bool(revoked)
 
-    @sensitive_variables("new")
+    @sensitive_variables()
     def rotate(
         self, grace: timedelta = timedelta(0), *, expires_at: datetime | EllipsisType | None = ...
     ) -> NewAPIToken[Any]:
@@ -266,7 +271,7 @@ class AbstractAPIToken(models.Model):
         events.emit("rotated", self, reason=f"by {new.token.pk}")
         return new
 
-    @sensitive_variables("new")
+    @sensitive_variables()
     def build_successor(self, expires_at: datetime | EllipsisType | None = ...) -> NewAPIToken[Any]:
         """Return the successor that ``rotate`` would store, or raise for an expiry that cannot be.
 

@@ -13,7 +13,7 @@ from .managers import NewAPIToken, build, stored
 from .states import expiry_after, is_expired
 
 
-@sensitive_variables("new")
+@sensitive_variables()
 def store_successor(
     token: Any, end: datetime, expires_at: datetime | EllipsisType | None
 ) -> NewAPIToken[Any] | None:
@@ -35,7 +35,10 @@ def store_successor(
 
 @sensitive_variables()
 def build_successor(old: Any, expires_at: datetime | EllipsisType | None) -> NewAPIToken[Any]:
-    """Return a twin that is not stored yet, with its plain text."""
+    """Return a twin that is not stored yet, with its plain text.
+
+    What cannot be edited is no setting of a token but its history, which begins anew.
+    """
     own = {
         field.attname: getattr(old, field.attname)
         for field in old._meta.concrete_fields

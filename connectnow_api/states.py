@@ -27,13 +27,19 @@ def is_expired(at: datetime | None = None) -> Q:
     the same of one row.
     """
     moment = at or timezone.now()
+    return is_too_old(moment) | is_idle(moment)
+
+
+def is_idle(at: datetime | None = None) -> Q:
+    """Return the condition for a token that was not used for too long."""
+    moment = at or timezone.now()
     last_sign = Coalesce(F("last_used_at"), F("created_at"), output_field=DateTimeField())
     # A use of less than an interval ago may not be written yet.
     latest = Value(moment - api_settings.last_used_interval, output_field=DateTimeField())
     unused_for = ExpressionWrapper(latest - last_sign, output_field=DurationField())
     # Reckoned as a difference: a sum may be a date that is none.
     too_long = GreaterThanOrEqual(unused_for, F("idle_timeout"))
-    return is_too_old(moment) | Q(too_long, idle_timeout__isnull=False)
+    return Q(too_long, idle_timeout__isnull=False)
 
 
 def is_too_old(at: datetime) -> Q:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from .settings import api_settings
 from .states import LATEST
 
+TYPES: Mapping[str, type] = {"name": str, "rate": str, "client": str, "idle_timeout": timedelta}
+DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates of the direction in which a text is read."""
 MAX_IDLE_TIMEOUT = timedelta(days=36_525)
 """A century: not every database can hold, or reckon with, what Python can."""
 
@@ -42,12 +46,21 @@ def _validate_expiry(expires_at: Any, created_at: datetime) -> None:
         raise ValidationError(text, code="too_late", params={"latest": latest.isoformat()})
 
 
+def wrong_types(token: Any) -> Iterator[tuple[str, ValidationError]]:
+    """Yield the columns whose value is of another type, which Django would turn into a text."""
+    for name, kind in TYPES.items():
+        if not isinstance(getattr(token, name), kind | None):
+            yield name, ValidationError(_("This value is not valid."), code="invalid")
+
+
 def validate_text(text: str) -> None:
-    """Raise ``ValidationError`` for a text of spaces, or one with what no person typed."""
-    if not text.strip():
+    """Raise ``ValidationError`` for a text that cannot be seen, or has what no person typed."""
+    categories = {unicodedata.category(character) for character in text}
+    if categories <= {"Cf", "Zs"}:
         raise ValidationError(_("This field cannot be blank."), code="blank")
-    # Controls, lone surrogates, line and paragraph separators; joiners are part of some scripts.
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+    # Controls, lone surrogates, line and paragraph separators; joiners are part of some scripts,
+    # but what turns their direction round would make a name look like another.
+    if categories & {"Cc", "Cs", "Zl", "Zp"} or DIRECTIONS.intersection(text):
         raise ValidationError(_("This text holds a control character."), code="invalid")
 
 
@@ -71,7 +84,9 @@ def validate_idle_timeout(timeout: timedelta) -> None:
 
 
 def validate_grace(grace: timedelta) -> None:
-    """Raise ``ValidationError`` for a time that is negative, or beyond all expiries."""
+    """Raise ``ValidationError`` for a time that is none, negative, or beyond all expiries."""
+    if not isinstance(grace, timedelta):
+        raise ValidationError({"grace": _("This value is not valid.")})
     if grace < timedelta(0):
         raise ValidationError({"grace": _("A grace is not negative.")})
     if grace > LATEST - timezone.now():

@@ -194,3 +194,44 @@ def test_authentication_classes_that_know_no_token_or_leak_it(mount: Mount, sett
     assert messages[1].hint == hint
     settings.CONNECTNOW_API = {"TOKEN_PARAMETERS": ["api_token", "device_token"]}
     assert numbers(checks.check_views()) == ["E013"]
+
+
+def test_dates_need_time_zones(settings: Any) -> None:
+    settings.USE_TZ = False
+    (message,) = found({}, settings)
+    assert (message.id, message.hint) == ("connectnow_api.E014", "Write USE_TZ = True.")
+
+
+@isolate_apps("tests.library")
+def test_a_kind_that_could_not_be_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Alone(AbstractAPIToken):
+        token_prefix = "alone"
+        owner = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "library"
+
+    installed(monkeypatch, APIToken, Alone)
+    (message,) = checks.check_token_models()
+    assert message.id == "connectnow_api.W020"
+    assert message.msg == "library.Alone.owner is unique: a token could not be rotated."
+
+
+class Further(APITokenAuthentication):
+    parameter = "guest_token"
+
+
+def test_the_hint_names_the_parameters_of_all_views(mount: Mount) -> None:
+    class Takes(APIView):
+        permission_classes = [HasAbilities]
+        required_abilities = ["a"]
+
+    mount(
+        {
+            "a": Takes.as_view(authentication_classes=[Elsewhere]),
+            "b": Takes.as_view(authentication_classes=[Further]),
+        }
+    )
+    known = ["api_token", "device_token", "guest_token"]
+    hint = f'Write "TOKEN_PARAMETERS": {known!r} in CONNECTNOW_API.'
+    assert [message.hint for message in checks.check_views()] == [hint, hint]

@@ -14,6 +14,7 @@ E010  ``DEBUG`` in production
 E011  tokens have an idle timeout where their last use is not kept
 E012  a kind of token whose owner lacks what is asked of owners
 E013  an authentication class whose prefix is not that of its tokens
+E014  ``USE_TZ`` is off
 W001  a view accepts API tokens and names no abilities
 W002  a view names abilities and has no permission that asks for them
 W003  a view's profile differs from that of its path
@@ -33,6 +34,7 @@ W016  limits are switched off
 W017  a view names abilities that the site does not offer
 W018  tokens are read from a parameter that ``TOKEN_PARAMETERS`` does not name
 W019  ``AUDIT_ACTIONS`` is set, and the app that obeys it is not installed
+W020  a kind of token with a unique column, which a successor could not have
 ===== ==========================================================================================
 
 E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.

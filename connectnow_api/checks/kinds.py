@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
 from connectnow_api import tokens
@@ -25,7 +26,7 @@ def check_token_models(**kwargs: Any) -> list[CheckMessage]:
         prefix = model.get_token_prefix()
         other = kinds.setdefault(prefix, model)
         found += [*_check_digest(model), *_check_prefix(model, prefix, other)]
-        found += _check_owner(model)
+        found += [*_check_owner(model), *_check_unique(model)]
     return found
 
 
@@ -53,6 +54,17 @@ def _check_idle(alias: str, model: Any) -> Iterator[CheckMessage]:
         message = f"{count} of {model._meta.label} have an idle timeout, and LAST_USED is off."
         hint = f'Write "LAST_USED": "database" in {SETTING}: they would die in use.'
         yield Error(message, hint=hint, obj=model, id=check_id("E011"))
+
+
+def _check_unique(model: Any) -> Iterator[CheckMessage]:
+    for field in model._meta.concrete_fields:
+        if field.unique and field.editable and not field.primary_key:
+            yield CheckWarning(
+                f"{model._meta.label}.{field.name} is unique: a token could not be rotated.",
+                hint="Make it no key of one row, such as a ForeignKey for a OneToOneField.",
+                obj=model,
+                id=check_id("W020"),
+            )
 
 
 def _check_owner(model: Any) -> Iterator[CheckMessage]:

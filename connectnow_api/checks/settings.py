@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from connectnow_api.profiles import PROFILES, Profile
@@ -24,7 +25,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         hint = f'Write {SETTING} = {{"PROFILE": "helpspace"}}.'
         return [Error(f"{SETTING} is {values!r}, not a mapping.", hint=hint, id=check_id("E001"))]
     found = [*_check_keys(values), *_check_profiles(values), *_check_values(values)]
-    return found or [*_check_idle_timeout()]
+    return found or [*_check_idle_timeout(), *_check_time_zones()]
 
 
 def needs_sound_settings(check: Check) -> Check:
@@ -81,3 +82,9 @@ def _check_idle_timeout() -> Iterator[CheckMessage]:
         message = f"{SETTING} has a TOKEN_IDLE_TIMEOUT, and LAST_USED is off: tokens die in use."
         hint = 'Write "LAST_USED": "database".'
         yield Error(message, hint=hint, id=check_id("E011"))
+
+
+def _check_time_zones() -> Iterator[CheckMessage]:
+    if not django_settings.USE_TZ:
+        message = "USE_TZ is off: when a token expires could not be told."
+        yield Error(message, hint="Write USE_TZ = True.", id=check_id("E014"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
@@ -35,9 +35,11 @@ ACTIONS = ("list", "create", "retrieve", "update", "partial_update", "destroy", 
 def check_views(**kwargs: Any) -> list[CheckMessage]:
     """Report views of the URLconf whose abilities, profile or attributes are in doubt."""
     found: list[CheckMessage] = []
-    for view in mounted_views():
+    views = mounted_views()
+    parameters = [cls.parameter for view in views for cls in view.token_authenticators]
+    for view in views:
         found += [*_check_abilities(view), *_check_view_profile(view)]
-        found += [*_check_view_values(view), *_check_authenticators(view)]
+        found += [*_check_view_values(view), *_check_authenticators(view, parameters)]
     # A viewset has several routes and is wrong once.
     return [*{(message.id, message.msg): message for message in found}.values()]
 
@@ -78,8 +80,11 @@ def _check_offered(view: MountedView, required: Any) -> Iterator[CheckMessage]:
         )
 
 
-def _check_authenticators(view: MountedView) -> Iterator[CheckMessage]:
-    """Report classes that could not know their tokens, or whose tokens links would repeat."""
+def _check_authenticators(view: MountedView, parameters: Iterable[str]) -> Iterator[CheckMessage]:
+    """Report classes that could not know their tokens, or whose tokens links would repeat.
+
+    ``parameters``: those of all views, for one hint that is right for all of them.
+    """
     for cls in view.token_authenticators:
         own, issued = cls().prefix, cls().get_model().get_token_prefix()
         if own != issued:
@@ -87,7 +92,7 @@ def _check_authenticators(view: MountedView) -> Iterator[CheckMessage]:
             hint = f"Take the attribute off {cls.__name__}, which then asks its model."
             yield Error(message, hint=hint, id=check_id("E013"))
         if cls.parameter not in api_settings.token_parameters:
-            known = [*api_settings.token_parameters, cls.parameter]
+            known = [*dict.fromkeys([*api_settings.token_parameters, *parameters])]
             yield CheckWarning(
                 f"{label(cls)} reads tokens from {cls.parameter!r}, which TOKEN_PARAMETERS lacks.",
                 hint=f'Write "TOKEN_PARAMETERS": {known!r} in {SETTING}.',

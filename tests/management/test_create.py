@@ -217,6 +217,6 @@ def test_a_dry_run_creates_nothing_and_tells_nobody(run: Run, events: Any) -> No
 
 
 def test_what_a_name_does_to_a_terminal_is_escaped(run: Run) -> None:
-    found = run("create", "--owner", "ada", "--name", "a\u202eb", "--never")
+    found = run("create", "--owner", "ada", "--name", "a\u200eb", "--never")
     token = APIToken.objects.get()
-    assert found.stderr == f"Token {token.pk}: a\\u202eb of ada, may do nothing, never expires.\n"
+    assert found.stderr == f"Token {token.pk}: a\\u200eb of ada, may do nothing, never expires.\n"
