@@ -132,6 +132,8 @@ def test_our_own_texts_follow_the_settings_too(fail: Fail, settings: Any) -> Non
     assert fail(RequestDataTooBig("x")).json() == {"message": "Too much."}
     response = fail(ConflictingTokens, accept_language="de")
     assert response.json() == {"message": "Bitte nur ein API-Token senden, an einer Stelle."}
+    response = fail(TokenConflict(None, "revoked"), accept_language="de")
+    assert response.json() == {"message": "Das API-Token kann nicht mehr geändert werden."}
 
 
 def test_a_validation_error_may_have_a_status_of_its_own(fail: Fail) -> None:

@@ -12,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from connectnow_api.exceptions import TokenConflict
@@ -62,13 +62,13 @@ class TokenActions(TokenPages):
                 forms.Form(),
                 title=gettext("Revoke API tokens"),
                 intro=intro,
-                submit=_("Revoke"),
+                submit=pgettext_lazy("API token", "Revoke"),
             )
         count = 0
         for rows in queryset.in_batches():
             revoked = revoke_rows(rows)
             count += len(revoked)
-            self.log_each(request, revoked, gettext("Revoked."))
+            self.log_each(request, revoked, pgettext("API token", "Revoked."))
         self.say_revoked(request, count)
         return None
 
@@ -84,11 +84,11 @@ class TokenActions(TokenPages):
                 form,
                 title=gettext("Extend API tokens"),
                 intro=intro,
-                submit=_("Extend"),
+                submit=pgettext_lazy("API token", "Extend"),
             )
         count, refused = 0, []
         for batch in self.extend_rows(queryset, form.cleaned_data["expires_at"]):
-            self.log_each(request, batch.done, gettext("Extended."))
+            self.log_each(request, batch.done, pgettext("API token", "Extended."))
             count += len(batch.done)
             refused += batch.refused
         self.say_extended(request, count, refused)

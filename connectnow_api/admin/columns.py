@@ -10,6 +10,7 @@ from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from connectnow_api.base_models import AbstractAPIToken
 
@@ -24,18 +25,18 @@ class TokenColumns(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the token's prefix and its last characters."""
         return token.masked
 
-    @admin.display(description=_("state"))
+    @admin.display(description=pgettext_lazy("API token", "state"))
     def state_word(self, token: AbstractAPIToken) -> str:
         """Return what has become of the token."""
         return describe_state(token)
 
-    @admin.display(description=_("owner"), ordering="owner")
+    @admin.display(description=pgettext_lazy("API token", "owner"), ordering="owner")
     def owner_link(self, token: AbstractAPIToken) -> str:
         """Return the owner, as a link to all tokens that he has."""
         query = urlencode({"owner": token.owner_id})
         return format_html('<a href="?{}">{}</a>', query, token.owner)
 
-    @admin.display(description=_("abilities"))
+    @admin.display(description=pgettext_lazy("API token", "abilities"))
     def abilities_list(self, token: AbstractAPIToken) -> str:
         """Return the abilities, one below the other."""
         return _lines(token.abilities)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from connectnow_api.base_models import AbstractAPIToken
 
@@ -36,16 +36,16 @@ class ChoiceFilter(SimpleListFilter):
 class StateFilter(ChoiceFilter):
     """What has become of the tokens."""
 
-    title = _("state")
+    title = pgettext_lazy("API token", "state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the states."""
         return [
-            ("active", _("Active")),
+            ("active", pgettext_lazy("API token", "Active")),
             ("grace", _("Rotated, in their grace")),
             ("expired", _("Expired, or unused for too long")),
-            ("revoked", _("Revoked")),
+            ("revoked", pgettext_lazy("API token", "Revoked")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -87,7 +87,7 @@ class OwnerFilter(ChoiceFilter):
     There may be a million owners, so none but that one is listed.
     """
 
-    title = _("owner")
+    title = pgettext_lazy("API token", "owner")
     parameter_name = "owner"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -110,7 +110,7 @@ class OwnerFilter(ChoiceFilter):
 class KindFilter(ListFilter):
     """Links to the other kinds of token, which keep what was asked of state and last use."""
 
-    title = _("kind")
+    title = pgettext_lazy("API token", "kind")
     kept: ClassVar[tuple[str, ...]] = (StateFilter.parameter_name, StaleFilter.parameter_name)
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:

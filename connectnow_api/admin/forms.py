@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from connectnow_api.abilities import ANY_ABILITY
 from connectnow_api.settings import api_settings
@@ -43,7 +44,7 @@ class LinesField(forms.CharField):
 
 def abilities_field() -> forms.Field:
     """Return a box to tick for each ability that the site offers, lines if it keeps no list."""
-    label = _("Abilities")
+    label = pgettext_lazy("API token", "Abilities")
     if not api_settings.abilities:
         text = _("One a line. * is every ability, also those that come later: avoid it.")
         return LinesField(required=False, label=label, help_text=text)

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 from django.utils.cache import patch_cache_control
 from django.utils.html import format_html
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -96,7 +96,7 @@ class TokenPages(FormPages):
             fieldsets=self.get_fieldsets(request),
             original=None,
             add=True,
-            submit=_("Issue"),
+            submit=pgettext_lazy("API token", "Issue"),
             **(extra_context or {}),
         )
 
@@ -171,7 +171,7 @@ class TokenPages(FormPages):
             cancel_url=self.get_url("change", token.pk),
             intro=_("%(token)s gets a successor that may do the same, and is shown once.")
             % {"token": token},
-            submit=_("Rotate"),
+            submit=pgettext_lazy("API token", "Rotate"),
         )
 
     @sensitive_variables("new")
@@ -179,7 +179,7 @@ class TokenPages(FormPages):
         """Return the successor of a token; raise what ``AbstractAPIToken.rotate`` raises."""
         with transaction.atomic(using=router.db_for_write(self.model, instance=token)):
             new: NewAPIToken[Any] = token.rotate(form.cleaned_data["grace"])
-            self.log_change(request, token, gettext("Rotated."))
+            self.log_change(request, token, pgettext("API token", "Rotated."))
             self.log_addition(request, new.token, [{"added": {}}])
         return new
 
@@ -192,7 +192,7 @@ class TokenPages(FormPages):
         if request.method == "POST":
             count = int(token.revoke())
             if count:
-                self.log_change(request, token, gettext("Revoked."))
+                self.log_change(request, token, pgettext("API token", "Revoked."))
             self.say_revoked(request, count)
             return HttpResponseRedirect(self.get_url("change", token.pk))
         return self.render_page(
@@ -203,7 +203,7 @@ class TokenPages(FormPages):
             cancel_url=self.get_url("change", token.pk),
             intro=_("It opens nothing from now on. That is final."),
             tokens=[token],
-            submit=_("Revoke"),
+            submit=pgettext_lazy("API token", "Revoke"),
         )
 
     def say_revoked(self, request: HttpRequest, count: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from connectnow_api.signals import TOKEN_SIGNALS
 
@@ -17,7 +17,7 @@ from .models import TokenAuditEntry
 class ActionFilter(admin.SimpleListFilter):
     """By what happened; the table is not asked which actions it holds."""
 
-    title = _("action")
+    title = pgettext_lazy("API token", "action")
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
