@@ -109,6 +109,18 @@ def test_a_token_never_expires_if_that_is_said(run: Run) -> None:
     assert found.stderr == f"Token {token.pk}: laptop of ada, may do nothing, never expires.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], timedelta(days=14)), (["--idle-days", "3"], timedelta(days=3)), (["--no-idle"], None)],
+)
+def test_the_sites_idle_timeout_is_taken_unless_another_is_said(
+    run: Run, settings: Any, arguments: list[str], expected: timedelta | None
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_IDLE_TIMEOUT": timedelta(days=14)}
+    run("create", "--owner", "ada", "--name", "laptop", *arguments)
+    assert APIToken.objects.get().idle_timeout == expected
+
+
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_created(run: Run, events: Any) -> None:
     found = run(
         *("create", "--owner", "ada", "--name", " ", "--ability", "a b", "--network", "x"),
@@ -194,6 +206,10 @@ def test_an_unknown_kind(run: Run, kind: str, expected: str) -> None:
             "argument --expires-at: '2030-02-30' is no date of the calendar",
         ),
         (["--days", "1", "--never"], "argument --never: not allowed with argument --days"),
+        (
+            ["--idle-days", "1", "--no-idle"],
+            "argument --no-idle: not allowed with argument --idle-days",
+        ),
     ],
 )
 def test_an_argument_that_cannot_be(run: Run, arguments: list[str], expected: str) -> None:
