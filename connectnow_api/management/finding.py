@@ -71,7 +71,9 @@ def owner_model(kind: Kind) -> Any:
 
 
 def name_of(owner: Any) -> str:
-    """Return what ``get_owner`` finds this owner by."""
+    """Return what ``get_owner`` finds this owner by; ``""`` for nobody."""
+    if owner is None:
+        return ""
     field = getattr(owner, "USERNAME_FIELD", None)
     if field:
         return str(getattr(owner, field))
