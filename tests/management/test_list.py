@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connectnow_api import last_used
+from connectnow_api import last_used, tokens
 from connectnow_api.management.batches import in_key_order
 from connectnow_api.management.verbs import listing
 from connectnow_api.models import APIToken
@@ -259,11 +259,34 @@ def test_a_token_that_is_not_there(
     assert run("show", reference, stdin=stdin) == ("", f"{expected}\n", status)
 
 
-def test_a_plain_token_as_an_argument_is_refused(run: Run, issue: Any) -> None:
-    plain_text = issue().plain_text
-    for verb in ("show", "rotate", "revoke"):
-        found = run(verb, plain_text)
-        assert (found.stdout, found.status) == ("", 2)
-        assert found.stderr.startswith("That looks like a token itself")
-        assert plain_text not in found.stderr
-    assert APIToken.objects.get().state == "active"
+CREATE = ("create", "--owner", "ada", "--name", "laptop")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show",),
+        ("rotate",),
+        ("revoke", "1"),
+        ("list", "--owner"),
+        ("list", "--search"),
+        ("list", "--kind"),
+        ("create", "--name", "laptop", "--owner"),
+        ("create", "--owner", "ada", "--name"),
+        (*CREATE, "--client"),
+        (*CREATE, "--ability"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["cn", "chat"])
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "connectnow_api.APIToken:{}"])
+def test_a_plain_token_as_an_argument_is_refused(
+    run: Run, user: Any, arguments: tuple[str, ...], prefix: str, form: str
+) -> None:
+    found = run(*arguments, form.format(tokens.generate(prefix)))
+    expected = (
+        "That looks like a token itself, and arguments stay in the shell's history and in the list "
+        "of processes. Name the token by its id, or use - and give it on stdin. This one should be "
+        "revoked or rotated.\n"
+    )
+    assert found == ("", expected, 2)
+    assert not APIToken.objects.exists()

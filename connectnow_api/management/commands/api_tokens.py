@@ -12,7 +12,7 @@ from django.core.management import BaseCommand, CommandParser
 from django.core.management.base import DjangoHelpFormatter
 from django.db import DatabaseError
 
-from connectnow_api.management.arguments import add_common
+from connectnow_api.management.arguments import add_common, refuse_secrets
 from connectnow_api.management.console import Console, as_json
 from connectnow_api.management.errors import (
     EXIT_CODES,
@@ -70,6 +70,7 @@ class Command(BaseCommand):
         """Run a verb; whatever ends it early becomes a ``CommandError`` or an exit code."""
         console = self._console(options)
         try:
+            refuse_secrets(options)
             VERBS[options["verb"]].run(console, options)
             console.stdout.flush()
         except BrokenPipeError:
