@@ -18,6 +18,7 @@ from connectnow_api.base_models import AbstractAPIToken, APITokenQuerySet, get_t
 from connectnow_api.models import APIToken
 
 from .errors import NotFoundError, UsageError
+from .tables import printable
 
 Kind = type[AbstractAPIToken]
 Rows = APITokenQuerySet[Any]
@@ -37,7 +38,8 @@ def close_to(text: str, known: Iterable[str]) -> str:
     """Return a sentence with the names that may have been meant, after a space; or nothing."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(text.lower(), by_lower)
-    return f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""
+    meant = " or ".join(printable(by_lower[name]) for name in close)
+    return f" Did you mean {meant}?" if meant else ""
 
 
 # --- Kinds ------------------------------------------------------------------------------------

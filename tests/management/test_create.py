@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from connectnow_api import tokens
+from connectnow_api.management.errors import VerbError
 from connectnow_api.models import APIToken
 
 from .conftest import Run
@@ -178,6 +179,16 @@ def test_an_ability_that_is_not_offered_is_told_with_those_that_may_be_meant(
 )
 def test_an_unknown_owner(run: Run, owner: str, expected: str) -> None:
     assert run("create", "--owner", owner, "--name", "laptop") == ("", expected, 3)
+
+
+def test_what_may_be_meant_is_escaped(run: Run, django_user_model: Any) -> None:
+    django_user_model.objects.create_user("bob\x1b[2Jx\n")
+    expected = "There is no user 'bob[2J'. Did you mean bob\\x1b[2Jx\\n?\n"
+    assert run("create", "--owner", "bob[2J", "--name", "laptop") == ("", expected, 3)
+
+
+def test_what_others_say_is_escaped_in_errors() -> None:
+    assert str(VerbError("a mail\x1b[2J\na cache\u202e")) == "a mail\\x1b[2J\na cache\\u202e"
 
 
 @pytest.mark.parametrize(

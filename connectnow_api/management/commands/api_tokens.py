@@ -20,7 +20,6 @@ from connectnow_api.management.errors import (
     InterruptedVerbError,
     VerbError,
 )
-from connectnow_api.management.tables import printable
 from connectnow_api.management.verbs import VERBS
 
 
@@ -80,7 +79,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._refuse(console, InterruptedVerbError("Interrupted."), options)
         except DatabaseError as exc:
-            reason = printable(str(exc).strip().partition("\n")[0])
+            reason = str(exc).strip().partition("\n")[0]
             self._refuse(console, VerbError(f"The database refuses: {reason}"), options)
         except VerbError as exc:
             self._refuse(console, exc, options)
