@@ -63,6 +63,9 @@ assert ids == ["ID", str(token.pk), f"kinds.DeviceToken:{device.pk}", f"kinds.Ch
 assert len(json.loads(run("list", "--owner", "ada", "--format", "json"))) == 2
 assert len(json.loads(run("list", "--search", "ada", "--format", "json"))) == 2
 assert len(json.loads(run("list", *CHAT, "--format", "json"))) == 1
+assert [row["id"] for row in json.loads(run("list", "--limit", "2", "--format", "json"))] == [
+    token.pk, str(device.pk)
+]
 assert run("list", "--owner", "nobody")[0] == 3
 
 for reference, name in ((ids[1], "laptop"), (ids[2], "scanner"), (ids[3], "widget")):
