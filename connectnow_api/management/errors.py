@@ -68,6 +68,10 @@ class ConflictError(VerbError):
     exit_code = 4
 
 
+class OutputError(VerbError):
+    """What was done cannot be told."""
+
+
 class InterruptedVerbError(VerbError):
     """Somebody pressed Ctrl-C, or sent SIGTERM."""
 

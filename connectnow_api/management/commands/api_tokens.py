@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from argparse import RawDescriptionHelpFormatter
-from typing import Any
+from typing import Any, TextIO
 
 from django.core.management import BaseCommand, CommandParser
 from django.core.management.base import DjangoHelpFormatter
@@ -18,6 +18,7 @@ from connectnow_api.management.errors import (
     EXIT_CODES,
     READER_GONE,
     InterruptedVerbError,
+    OutputError,
     VerbError,
 )
 from connectnow_api.management.verbs import VERBS
@@ -71,11 +72,16 @@ class Command(BaseCommand):
         try:
             refuse_secrets(options)
             VERBS[options["verb"]].run(console, options)
-            console.stdout.flush()
+            console.flush()
         except BrokenPipeError:
             if self.is_script:
-                _leave_quietly()
+                _silence(sys.stdout, sys.stderr)
+                sys.exit(READER_GONE)
             raise
+        except OutputError as exc:
+            if self.is_script:
+                _silence(sys.stdout)
+            self._refuse(console, exc, options)
         except KeyboardInterrupt:
             self._refuse(console, InterruptedVerbError("Interrupted."), options)
         except DatabaseError as exc:
@@ -101,11 +107,10 @@ class Command(BaseCommand):
         raise error
 
 
-def _leave_quietly() -> None:
-    """End the process without a word; what is left to be written is for nobody."""
-    for stream in (sys.stdout, sys.stderr):
+def _silence(*streams: TextIO) -> None:
+    """Let what is left to be written when the process ends go nowhere."""
+    for stream in streams:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(READER_GONE)
 
 
 def _epilog() -> str:
