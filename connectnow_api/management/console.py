@@ -63,7 +63,7 @@ class Console:
             self.stderr.write(text, str)
 
     def warn(self, text: str) -> None:
-        """Write to stderr what went wrong with one of many."""
+        """Write to stderr what went wrong but ends nothing, whatever ``verbosity`` says."""
         self.stderr.write(as_json({"warning": text}) if self.as_json else text)
 
     def rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -227,6 +228,17 @@ def test_an_argument_that_cannot_be(run: Run, arguments: list[str], expected: st
     found = run("create", "--owner", "ada", "--name", "laptop", *arguments)
     assert found.stderr.startswith(f"Error: {expected}")
     assert not APIToken.objects.exists()
+
+
+def test_an_owner_who_is_not_active_is_told_of(run: Run, ada: Any) -> None:
+    ada.is_active = False
+    ada.save()
+    create = ("create", "--owner", "ada", "--name", "laptop", "--verbosity", "0")
+    warning = "ada is not active: the token opens nothing as long as that is so."
+    assert run(*create, "--dry-run") == ("", f"{warning}\n", 0)
+    found = run(*create, "--format", "json")
+    assert json.loads(found.stderr) == {"warning": warning}
+    assert (found.data["usable"], found.status) == (False, 0)
 
 
 def test_a_dry_run_creates_nothing_and_tells_nobody(run: Run, events: Any) -> None:

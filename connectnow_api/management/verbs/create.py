@@ -19,8 +19,9 @@ from connectnow_api.management.arguments import (
 )
 from connectnow_api.management.console import Console
 from connectnow_api.management.errors import refusal_of
-from connectnow_api.management.finding import close_to, get_kind, get_owner, reference_to
+from connectnow_api.management.finding import close_to, get_kind, get_owner, name_of, reference_to
 from connectnow_api.management.rows import describe, say_what_it_may
+from connectnow_api.management.tables import printable
 from connectnow_api.settings import api_settings
 
 
@@ -69,9 +70,12 @@ def run(console: Console, options: dict[str, Any]) -> None:
     if options["dry_run"]:
         text = f"Would be issued: {say_what_it_may(new.token)}"
         console.result(text, {"dry_run": True, **describe(new.token)})
-        return
-    console.secret(new.plain_text, describe(new.token))
-    console.remark(f"Token {reference_to(new.token)}: {say_what_it_may(new.token)}")
+    else:
+        console.secret(new.plain_text, describe(new.token))
+        console.remark(f"Token {reference_to(new.token)}: {say_what_it_may(new.token)}")
+    if not new.token.is_owner_active:
+        name = printable(name_of(owner))
+        console.warn(f"{name} is not active: the token opens nothing as long as that is so.")
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Any]:
