@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import SUPPRESS, ArgumentTypeError
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from types import EllipsisType
 from typing import Any
@@ -12,9 +13,27 @@ from django.core.management import CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from connectnow_api import tokens
+
+from .errors import UsageError
+
 MAX_DAYS = 36_500
 """A hundred years: dates beyond do not fit everywhere."""
 _UNITS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60, "w": 7 * 24 * 60 * 60}
+_PLAIN_TOKEN = re.compile(rf"[a-z][a-z0-9]{{1,9}}_[0-9A-Za-z]{{{tokens.SECRET_LENGTH},}}")
+
+
+def refuse_secrets(options: Mapping[str, Any]) -> None:
+    """Raise ``UsageError`` if a token itself, of whatever kind, is part of an option's value."""
+    # Folders are called by long hashes too.
+    values = (value for name, value in options.items() if name != "pythonpath")
+    texts = (text for value in values for text in (value if isinstance(value, list) else [value]))
+    if any(isinstance(text, str) and _PLAIN_TOKEN.search(text) for text in texts):
+        raise UsageError(
+            "That looks like a token itself, and arguments stay in the shell's history and in the "
+            "list of processes. Name the token by its id, or use - and give it on stdin. This one "
+            "should be revoked or rotated."
+        )
 
 
 def number(text: str, least: int = 1, most: int = 1_000_000_000) -> int:

@@ -18,21 +18,33 @@ AT_ONCE = 500
 """How many rows are read by one query, unless told otherwise."""
 
 
-def in_key_order(
-    rows: QuerySet[Any, RowT], size: int = AT_ONCE, *, newest_first: bool = False
-) -> Iterator[list[RowT]]:
+def in_key_order(rows: QuerySet[Any, RowT], size: int = AT_ONCE) -> Iterator[list[RowT]]:
     """Yield rows by primary key, each batch read when it is asked for.
 
     The next batch begins behind the last key, so that rows may change or go meanwhile; rows that
     are no instances have to be the keys.
     """
-    order, beyond = ("-pk", "pk__lt") if newest_first else ("pk", "pk__gt")
-    ordered = rows.order_by(order)
+    ordered = rows.order_by("pk")
     found = list(ordered[:size])
     while found:
         yield found
         last = getattr(found[-1], "pk", found[-1])
-        found = list(ordered.filter(**{beyond: last})[:size]) if len(found) == size else []
+        found = list(ordered.filter(pk__gt=last)[:size]) if len(found) == size else []
+
+
+def newest_first(
+    rows: QuerySet[Any, RowT], limit: int | None, size: int = AT_ONCE
+) -> Iterator[list[RowT]]:
+    """Yield tokens of one kind, ``limit`` at most, each batch read when it is asked for.
+
+    Keys may be random, and no index has the dates: so the table is sorted once, and only its keys
+    are held.
+    """
+    keys = list(rows.order_by("-created_at", "-pk").values_list("pk", flat=True)[:limit])
+    for start in range(0, len(keys), size):
+        batch = keys[start : start + size]
+        found = rows.in_bulk(batch)
+        yield [found[key] for key in batch if key in found]
 
 
 def write_last_uses() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import OutputWrapper
 from django.core.serializers.json import DjangoJSONEncoder
 
+from .errors import OutputError
 from .progress import Progress
 from .tables import table
 
@@ -36,18 +38,24 @@ class Console:
     def result(self, text: str, data: Mapping[str, Any]) -> None:
         """Write what came of it: a sentence unless ``verbosity`` is 0, or an object."""
         if self.as_json:
-            self.stdout.write(as_json(data))
+            self._write(as_json(data))
         elif self.verbosity:
-            self.stdout.write(text)
+            self._write(text)
 
     def answer(self, text: str, data: Mapping[str, Any]) -> None:
         """Write what was asked for, whatever ``verbosity`` says."""
-        self.stdout.write(as_json(data) if self.as_json else text)
+        self._write(as_json(data) if self.as_json else text)
 
     def secret(self, plain_text: str, data: Mapping[str, Any]) -> None:
         """Write a new token at once, alone on its line or within an object."""
-        self.stdout.write(as_json({"token": plain_text, **data}) if self.as_json else plain_text)
-        self.stdout.flush()
+        try:
+            self._write(as_json({"token": plain_text, **data}) if self.as_json else plain_text)
+            self.flush()
+        except (OutputError, BrokenPipeError) as exc:
+            raise OutputError(
+                f"Token {data['kind']}:{data['id']} is made, but its secret is lost, since it "
+                "could not be written: rotate or revoke it."
+            ) from exc
 
     def remark(self, text: str) -> None:
         """Write to stderr what a person may want to know."""
@@ -55,7 +63,7 @@ class Console:
             self.stderr.write(text, str)
 
     def warn(self, text: str) -> None:
-        """Write to stderr what went wrong with one of many."""
+        """Write to stderr what went wrong but ends nothing, whatever ``verbosity`` says."""
         self.stderr.write(as_json({"warning": text}) if self.as_json else text)
 
     def rows(
@@ -70,19 +78,39 @@ class Console:
             self._json_rows(map(data, found))
             return
         for line in table(header, map(cells, found), self.heading):
-            self.stdout.write(line)
+            self._write(line)
 
     def _json_rows(self, objects: Iterable[Mapping[str, Any]]) -> None:
         separator = "["
         for one in objects:
-            self.stdout.write(f"{separator}\n{as_json(one)}", ending="")
+            self._write(f"{separator}\n{as_json(one)}", ending="")
             separator = ","
-        self.stdout.write("[]" if separator == "[" else "\n]")
+        self._write("[]" if separator == "[" else "\n]")
+
+    def flush(self) -> None:
+        """Let go what is written to stdout."""
+        with _output_errors():
+            self.stdout.flush()
+
+    def _write(self, text: str, ending: str = "\n") -> None:
+        with _output_errors():
+            self.stdout.write(text, ending=ending)
 
     def progress(self, label: str, total: Callable[[], int]) -> Progress:
         """Return a bar of so many steps; they are counted only if somebody can see it."""
         shown = self.verbosity > 0 and self.stderr.isatty()
         return Progress(self.stderr, label, total() if shown else 0)
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    """Tell a full disk from whatever else may fail; that nobody reads any more is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise OutputError(f"The output cannot be written: {exc.strerror}.") from exc
 
 
 def as_json(data: Mapping[str, Any]) -> str:

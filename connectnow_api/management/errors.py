@@ -8,6 +8,8 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError
 
+from .tables import printable
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells give it."""
 READER_GONE = 141
@@ -31,8 +33,12 @@ class VerbError(CommandError):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, fields: Mapping[str, list[str]] | None = None) -> None:
-        """Take a text for people and, if fields are at fault, the texts of each."""
-        super().__init__(message, returncode=self.exit_code)
+        """Take a text for people and, if fields are at fault, the texts of each.
+
+        The text may quote what others wrote: all but its ends of lines is made safe to show.
+        """
+        lines = map(printable, message.split("\n"))
+        super().__init__("\n".join(lines), returncode=self.exit_code)
         self.fields = fields or {}
 
     def as_data(self) -> dict[str, object]:
@@ -60,6 +66,10 @@ class ConflictError(VerbError):
 
     code = "conflict"
     exit_code = 4
+
+
+class OutputError(VerbError):
+    """What was done cannot be told."""
 
 
 class InterruptedVerbError(VerbError):

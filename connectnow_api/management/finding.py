@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 import sys
 from collections.abc import Iterable
 from getpass import getpass
@@ -19,6 +18,7 @@ from connectnow_api.base_models import AbstractAPIToken, APITokenQuerySet, get_t
 from connectnow_api.models import APIToken
 
 from .errors import NotFoundError, UsageError
+from .tables import printable
 
 Kind = type[AbstractAPIToken]
 Rows = APITokenQuerySet[Any]
@@ -26,7 +26,6 @@ Rows = APITokenQuerySet[Any]
 FROM_STDIN = "-"
 CANDIDATES = 1000
 """How many names are looked at to find one that was meant."""
-_PLAIN_TOKEN = re.compile(rf"[a-z][a-z0-9]{{1,9}}_[0-9A-Za-z]{{{tokens.SECRET_LENGTH},}}")
 
 
 def rows_of(kind: Kind) -> Rows:
@@ -39,7 +38,8 @@ def close_to(text: str, known: Iterable[str]) -> str:
     """Return a sentence with the names that may have been meant, after a space; or nothing."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(text.lower(), by_lower)
-    return f" Did you mean {' or '.join(by_lower[name] for name in close)}?" if close else ""
+    meant = " or ".join(printable(by_lower[name]) for name in close)
+    return f" Did you mean {meant}?" if meant else ""
 
 
 # --- Kinds ------------------------------------------------------------------------------------
@@ -71,7 +71,9 @@ def owner_model(kind: Kind) -> Any:
 
 
 def name_of(owner: Any) -> str:
-    """Return what ``get_owner`` finds this owner by."""
+    """Return what ``get_owner`` finds this owner by; ``""`` for nobody."""
+    if owner is None:
+        return ""
     field = getattr(owner, "USERNAME_FIELD", None)
     if field:
         return str(getattr(owner, field))
@@ -122,12 +124,6 @@ def get_token(reference: str, label: str | None) -> Any:
     """Return the token of an id, of ``app.Model:id``, or of a plain text on stdin for ``-``."""
     if reference == FROM_STDIN:
         return _find(_read_plain_text(), get_kinds(label))
-    if _looks_secret(reference):
-        raise UsageError(
-            "That looks like a token itself, and arguments stay in the shell's history and in the "
-            "list of processes. Name the token by its id, or use - and give it on stdin. This one "
-            "should be revoked or rotated."
-        )
     named, _, key = reference.rpartition(":")
     kind = get_kind(named or label)
     if named and label and get_kind(label) is not kind:
@@ -145,10 +141,6 @@ def _get_by_key(kind: Kind, key: str) -> Any:
         return rows_of(kind).get(pk=key)
     except (models.ObjectDoesNotExist, ValidationError, ValueError, OverflowError):
         raise NotFoundError(f"There is no token {key!r} of the kind {kind._meta.label}.") from None
-
-
-def _looks_secret(text: str) -> bool:
-    return _PLAIN_TOKEN.fullmatch(text) is not None
 
 
 @sensitive_variables("plain_text")

@@ -23,7 +23,7 @@ def describe(token: AbstractAPIToken) -> dict[str, Any]:
         "kind": token._meta.label,
         "id": token.pk,
         "name": token.name,
-        "owner": name_of(token.owner),
+        "owner": name_of(token.owner) or None,
         "owner_id": token.owner_id,
         "masked": token.masked,
         "fingerprint": tokens.fingerprint(token.digest),
@@ -48,7 +48,7 @@ def summarize(token: AbstractAPIToken) -> tuple[str, ...]:
     return (
         reference_to(token),
         shorten(printable(token.name), NAME_COLUMNS),
-        shorten(printable(name_of(token.owner)), NAME_COLUMNS),
+        shorten(said(name_of(token.owner)), NAME_COLUMNS),
         printable(token.masked),
         token.state,
         said(token.last_moment),
@@ -69,7 +69,7 @@ def said(value: Any) -> str:
 
 def say_what_it_may(token: AbstractAPIToken) -> str:
     """Return a sentence on a token that is new."""
-    name, owner = printable(token.name), printable(name_of(token.owner))
+    name, owner = printable(token.name), said(name_of(token.owner))
     abilities = ", ".join(token.abilities) or "nothing"
     expiry = "never expires" if token.last_moment is None else f"expires {said(token.last_moment)}"
     return f"{name} of {owner}, may do {abilities}, {expiry}."

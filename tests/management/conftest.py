@@ -131,9 +131,9 @@ class Project:
             **{"env": self.environment, "cwd": self.folder, "text": True, **pipes, **options},
         )
 
-    def run(self, *arguments: str, stdin: str = "") -> Outcome:
+    def run(self, *arguments: str, stdin: str = "", **options: Any) -> Outcome:
         """Run it to its end."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, **options)
         stdout, stderr = process.communicate(stdin, timeout=PATIENCE)
         return Outcome(stdout, stderr, process.returncode)
 

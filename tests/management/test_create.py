@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from connectnow_api import tokens
+from connectnow_api.management.errors import VerbError
 from connectnow_api.models import APIToken
 
 from .conftest import Run
@@ -109,6 +111,18 @@ def test_a_token_never_expires_if_that_is_said(run: Run) -> None:
     assert found.stderr == f"Token {token.pk}: laptop of ada, may do nothing, never expires.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [([], timedelta(days=14)), (["--idle-days", "3"], timedelta(days=3)), (["--no-idle"], None)],
+)
+def test_the_sites_idle_timeout_is_taken_unless_another_is_said(
+    run: Run, settings: Any, arguments: list[str], expected: timedelta | None
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_IDLE_TIMEOUT": timedelta(days=14)}
+    run("create", "--owner", "ada", "--name", "laptop", *arguments)
+    assert APIToken.objects.get().idle_timeout == expected
+
+
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_created(run: Run, events: Any) -> None:
     found = run(
         *("create", "--owner", "ada", "--name", " ", "--ability", "a b", "--network", "x"),
@@ -168,6 +182,16 @@ def test_an_unknown_owner(run: Run, owner: str, expected: str) -> None:
     assert run("create", "--owner", owner, "--name", "laptop") == ("", expected, 3)
 
 
+def test_what_may_be_meant_is_escaped(run: Run, django_user_model: Any) -> None:
+    django_user_model.objects.create_user("bob\x1b[2Jx\n")
+    expected = "There is no user 'bob[2J'. Did you mean bob\\x1b[2Jx\\n?\n"
+    assert run("create", "--owner", "bob[2J", "--name", "laptop") == ("", expected, 3)
+
+
+def test_what_others_say_is_escaped_in_errors() -> None:
+    assert str(VerbError("a mail\x1b[2J\na cache\u202e")) == "a mail\\x1b[2J\na cache\\u202e"
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -194,12 +218,27 @@ def test_an_unknown_kind(run: Run, kind: str, expected: str) -> None:
             "argument --expires-at: '2030-02-30' is no date of the calendar",
         ),
         (["--days", "1", "--never"], "argument --never: not allowed with argument --days"),
+        (
+            ["--idle-days", "1", "--no-idle"],
+            "argument --no-idle: not allowed with argument --idle-days",
+        ),
     ],
 )
 def test_an_argument_that_cannot_be(run: Run, arguments: list[str], expected: str) -> None:
     found = run("create", "--owner", "ada", "--name", "laptop", *arguments)
     assert found.stderr.startswith(f"Error: {expected}")
     assert not APIToken.objects.exists()
+
+
+def test_an_owner_who_is_not_active_is_told_of(run: Run, ada: Any) -> None:
+    ada.is_active = False
+    ada.save()
+    create = ("create", "--owner", "ada", "--name", "laptop", "--verbosity", "0")
+    warning = "ada is not active: the token opens nothing as long as that is so."
+    assert run(*create, "--dry-run") == ("", f"{warning}\n", 0)
+    found = run(*create, "--format", "json")
+    assert json.loads(found.stderr) == {"warning": warning}
+    assert (found.data["usable"], found.status) == (False, 0)
 
 
 def test_a_dry_run_creates_nothing_and_tells_nobody(run: Run, events: Any) -> None:

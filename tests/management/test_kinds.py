@@ -16,6 +16,11 @@ import django
 from django.core.management import CommandError, call_command
 
 django.setup()
+
+from kinds.models import ChatToken, ChatUser, DeviceToken
+
+# A kind whose tokens may belong to nobody.
+DeviceToken._meta.get_field("owner").null = True
 call_command("migrate", run_syncdb=True, verbosity=0)
 
 from django.contrib.auth.models import User
@@ -23,7 +28,6 @@ from django.core import mail
 from django.utils import timezone
 
 from connectnow_api.models import APIToken
-from kinds.models import ChatToken, ChatUser, DeviceToken
 
 
 def run(*arguments, stdin=""):
@@ -59,6 +63,9 @@ assert ids == ["ID", str(token.pk), f"kinds.DeviceToken:{device.pk}", f"kinds.Ch
 assert len(json.loads(run("list", "--owner", "ada", "--format", "json"))) == 2
 assert len(json.loads(run("list", "--search", "ada", "--format", "json"))) == 2
 assert len(json.loads(run("list", *CHAT, "--format", "json"))) == 1
+assert [row["id"] for row in json.loads(run("list", "--limit", "2", "--format", "json"))] == [
+    token.pk, str(device.pk)
+]
 assert run("list", "--owner", "nobody")[0] == 3
 
 for reference, name in ((ids[1], "laptop"), (ids[2], "scanner"), (ids[3], "widget")):
@@ -88,6 +95,17 @@ mail.outbox = []
 assert run("notify", "--mail", *CHAT, "--dry-run").startswith("Would tell of 1 token ")
 assert json.loads(run("notify", "--mail", "--format", "json"))["mailed"] == 2
 assert sorted(sent.to[0] for sent in mail.outbox) == ["ada@example.com", "guest@example.com"]
+
+orphan = DeviceToken.objects.issue(None, "orphan", expires_at=soon).token
+row = json.loads(run("list", *DEVICE, "--search", "orphan", "--format", "json"))[0]
+assert (row["id"], row["owner"], row["owner_id"]) == (str(orphan.pk), None, None)
+assert [line.split()[2] for line in run("list", *DEVICE, "--search", "orphan").splitlines()] == [
+    "OWNER", "-"
+]
+reference = f"kinds.DeviceToken:{orphan.pk}"
+assert "owner              -\\n" in run("show", reference)
+assert json.loads(run("notify", "--mail", "--format", "json"))["without_address"] == 1
+assert run("rotate", reference).startswith("dev_")
 """
 
 EXTRA = """

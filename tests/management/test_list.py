@@ -14,8 +14,8 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connectnow_api import last_used
-from connectnow_api.management.batches import in_key_order
+from connectnow_api import last_used, tokens
+from connectnow_api.management.batches import newest_first
 from connectnow_api.management.verbs import listing
 from connectnow_api.models import APIToken
 
@@ -119,16 +119,16 @@ def test_filters_combine(run: Run, add: Add, django_user_model: Any) -> None:
     tail = add("by tail", last_used_at=recent).tail
 
     assert names(run, "--owner", "bob") == ["of bob"]
-    assert names(run, "--state", "active") == ["by tail", "never used", "of bob", "active"]
+    assert names(run, "--state", "active") == ["by tail", "of bob", "active", "never used"]
     assert names(run, "--state", "expired") == ["idle", "expired"]
     assert names(run, "--state", "revoked") == ["revoked"]
-    assert names(run, "--stale", "30") == ["never used", "idle", "expired"]
+    assert names(run, "--stale", "30") == ["idle", "expired", "never used"]
     assert names(run, "--unused") == ["never used"]
     assert names(run, "--search", "ACTIV") == ["active"]
     assert names(run, "--search", "acme") == ["of bob"]
     assert names(run, "--search", "bo") == ["of bob"]
     assert "by tail" in names(run, "--search", tail)
-    assert names(run, "--limit", "2") == ["by tail", "never used"]
+    assert names(run, "--limit", "2") == ["by tail", "revoked"]
     assert names(run, "--stale", "30", "--state", "expired", "--search", "id") == ["idle"]
     assert names(run, "--kind", "connectnow_api.APIToken", "--owner", "bob") == ["of bob"]
     assert run("list", "--owner", "bobby").stderr == (
@@ -139,13 +139,23 @@ def test_filters_combine(run: Run, add: Add, django_user_model: Any) -> None:
 def test_rows_are_read_in_batches(run: Run, add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         add(str(number))
-    monkeypatch.setattr(listing, "in_key_order", functools.partial(in_key_order, size=2))
+    monkeypatch.setattr(listing, "newest_first", functools.partial(newest_first, size=2))
     with CaptureQueriesContext(connection) as queries:
         assert names(run) == ["4", "3", "2", "1", "0"]
-    assert len(queries) == 3
+    assert len(queries) == 1 + 3
     with CaptureQueriesContext(connection) as queries:
         assert names(run, "--limit", "2") == ["4", "3"]
-    assert len(queries) == 1
+    assert len(queries) == 1 + 1
+
+
+def test_the_newest_is_the_first_whatever_its_key(run: Run, add: Add) -> None:
+    add("newest", created_at=LONG_AGO + timedelta(days=2))
+    for name in ("as old", "as old, with a higher key"):
+        add(name, created_at=LONG_AGO)
+    add("newer", created_at=LONG_AGO + timedelta(days=1))
+    expected = ["newest", "newer", "as old, with a higher key", "as old"]
+    assert names(run) == expected
+    assert names(run, "--limit", "3") == expected[:3]
 
 
 def test_uses_that_wait_in_the_cache_are_written_before(run: Run, add: Add, settings: Any) -> None:
@@ -259,11 +269,34 @@ def test_a_token_that_is_not_there(
     assert run("show", reference, stdin=stdin) == ("", f"{expected}\n", status)
 
 
-def test_a_plain_token_as_an_argument_is_refused(run: Run, issue: Any) -> None:
-    plain_text = issue().plain_text
-    for verb in ("show", "rotate", "revoke"):
-        found = run(verb, plain_text)
-        assert (found.stdout, found.status) == ("", 2)
-        assert found.stderr.startswith("That looks like a token itself")
-        assert plain_text not in found.stderr
-    assert APIToken.objects.get().state == "active"
+CREATE = ("create", "--owner", "ada", "--name", "laptop")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show",),
+        ("rotate",),
+        ("revoke", "1"),
+        ("list", "--owner"),
+        ("list", "--search"),
+        ("list", "--kind"),
+        ("create", "--name", "laptop", "--owner"),
+        ("create", "--owner", "ada", "--name"),
+        (*CREATE, "--client"),
+        (*CREATE, "--ability"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["cn", "chat"])
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", "connectnow_api.APIToken:{}"])
+def test_a_plain_token_as_an_argument_is_refused(
+    run: Run, user: Any, arguments: tuple[str, ...], prefix: str, form: str
+) -> None:
+    found = run(*arguments, form.format(tokens.generate(prefix)))
+    expected = (
+        "That looks like a token itself, and arguments stay in the shell's history and in the list "
+        "of processes. Name the token by its id, or use - and give it on stdin. This one should be "
+        "revoked or rotated.\n"
+    )
+    assert found == ("", expected, 2)
+    assert not APIToken.objects.exists()

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -16,6 +17,7 @@ from tests.services import PATIENCE
 
 from .conftest import Project
 
+FULL = Path("/dev/full")
 RATE = "'7' is no rate such as 60/m or 10/5s."
 
 
@@ -99,6 +101,39 @@ def test_a_reader_that_leaves_is_no_traceback(project: Project) -> None:
     assert process.wait(PATIENCE) == 141
     process.stderr.close()
     process.stdin.close()  # type: ignore[union-attr]
+
+
+def test_a_secret_that_cannot_be_written_is_told(project: Project) -> None:
+    def lost() -> str:
+        key = project.tokens.latest("pk").pk
+        return (
+            f"OutputError: Token connectnow_api.APIToken:{key} is made, but its secret is lost, "
+            "since it could not be written: rotate or revoke it.\n"
+        )
+
+    with FULL.open("w") as full:
+        created = project.run("create", "--owner", "ada", "--name", "ci", stdout=full)
+        assert created == (None, lost(), 1)
+        key = str(project.tokens.get().pk)
+        rotated = project.run("rotate", key, "--format", "json", stdout=full)
+    message = lost().removeprefix("OutputError: ").removesuffix("\n")
+    assert (rotated.status, json.loads(rotated.stderr)) == (
+        1,
+        {"error": "failed", "message": message},
+    )
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody_reads:
+        created = project.run("create", "--owner", "ada", "--name", "ci", stdout=nobody_reads)
+    assert created == (None, lost(), 1)
+
+
+def test_a_list_that_cannot_be_written_is_one_line(project: Project) -> None:
+    with FULL.open("w") as full:
+        found = project.run("list", stdout=full)
+    expected = "OutputError: The output cannot be written: No space left on device.\n"
+    assert found == (None, expected, 1)
 
 
 def test_a_name_that_stdout_cannot_hold_ends_no_list(project: Project) -> None:

@@ -6,21 +6,21 @@ import io
 import os
 import sys
 from argparse import RawDescriptionHelpFormatter
-from typing import Any
+from typing import Any, TextIO
 
 from django.core.management import BaseCommand, CommandParser
 from django.core.management.base import DjangoHelpFormatter
 from django.db import DatabaseError
 
-from connectnow_api.management.arguments import add_common
+from connectnow_api.management.arguments import add_common, refuse_secrets
 from connectnow_api.management.console import Console, as_json
 from connectnow_api.management.errors import (
     EXIT_CODES,
     READER_GONE,
     InterruptedVerbError,
+    OutputError,
     VerbError,
 )
-from connectnow_api.management.tables import printable
 from connectnow_api.management.verbs import VERBS
 
 
@@ -70,16 +70,22 @@ class Command(BaseCommand):
         """Run a verb; whatever ends it early becomes a ``CommandError`` or an exit code."""
         console = self._console(options)
         try:
+            refuse_secrets(options)
             VERBS[options["verb"]].run(console, options)
-            console.stdout.flush()
+            console.flush()
         except BrokenPipeError:
             if self.is_script:
-                _leave_quietly()
+                _silence(sys.stdout, sys.stderr)
+                sys.exit(READER_GONE)
             raise
+        except OutputError as exc:
+            if self.is_script:
+                _silence(sys.stdout)
+            self._refuse(console, exc, options)
         except KeyboardInterrupt:
             self._refuse(console, InterruptedVerbError("Interrupted."), options)
         except DatabaseError as exc:
-            reason = printable(str(exc).strip().partition("\n")[0])
+            reason = str(exc).strip().partition("\n")[0]
             self._refuse(console, VerbError(f"The database refuses: {reason}"), options)
         except VerbError as exc:
             self._refuse(console, exc, options)
@@ -101,11 +107,10 @@ class Command(BaseCommand):
         raise error
 
 
-def _leave_quietly() -> None:
-    """End the process without a word; what is left to be written is for nobody."""
-    for stream in (sys.stdout, sys.stderr):
+def _silence(*streams: TextIO) -> None:
+    """Let what is left to be written when the process ends go nowhere."""
+    for stream in streams:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    sys.exit(READER_GONE)
 
 
 def _epilog() -> str:

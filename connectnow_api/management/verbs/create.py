@@ -19,8 +19,9 @@ from connectnow_api.management.arguments import (
 )
 from connectnow_api.management.console import Console
 from connectnow_api.management.errors import refusal_of
-from connectnow_api.management.finding import close_to, get_kind, get_owner, reference_to
+from connectnow_api.management.finding import close_to, get_kind, get_owner, name_of, reference_to
 from connectnow_api.management.rows import describe, say_what_it_may
+from connectnow_api.management.tables import printable
 from connectnow_api.settings import api_settings
 
 
@@ -47,9 +48,11 @@ def add_arguments(parser: CommandParser) -> None:
         help="where it may be used from; again for more (default: anywhere)",
     )
     parser.add_argument("--rate", default="", help="how many requests it may send, as 60/m")
-    parser.add_argument(
+    idle = parser.add_mutually_exclusive_group()
+    idle.add_argument(
         "--idle-days", type=days_to_come, metavar="N", help="end it when unused for N days"
     )
+    idle.add_argument("--no-idle", action="store_true", help="never end it for being unused")
     parser.add_argument("--client", default="", help="what a required header has to name")
     add_dry_run(parser)
 
@@ -67,20 +70,30 @@ def run(console: Console, options: dict[str, Any]) -> None:
     if options["dry_run"]:
         text = f"Would be issued: {say_what_it_may(new.token)}"
         console.result(text, {"dry_run": True, **describe(new.token)})
-        return
-    console.secret(new.plain_text, describe(new.token))
-    console.remark(f"Token {reference_to(new.token)}: {say_what_it_may(new.token)}")
+    else:
+        console.secret(new.plain_text, describe(new.token))
+        console.remark(f"Token {reference_to(new.token)}: {say_what_it_may(new.token)}")
+    if not new.token.is_owner_active:
+        name = printable(name_of(owner))
+        console.warn(f"{name} is not active: the token opens nothing as long as that is so.")
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Any]:
-    idle_days = options["idle_days"]
     return {
         "expires_at": expiry_from(options),
         "allowed_networks": options["network"],
         "rate": options["rate"],
-        "idle_timeout": None if idle_days is None else timedelta(days=idle_days),
         "client": options["client"],
+        **_idle_timeout(options),
     }
+
+
+def _idle_timeout(options: dict[str, Any]) -> dict[str, timedelta | None]:
+    """Return the column if anything is said of it: what is left out is up to the site."""
+    if options["no_idle"]:
+        return {"idle_timeout": None}
+    days = options["idle_days"]
+    return {"idle_timeout": timedelta(days=days)} if days else {}
 
 
 def _abilities_meant(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""List tokens, the newest first; never a secret or a digest."""
+"""List tokens, of each kind the newest first; never a secret or a digest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management import CommandParser
 from django.db.models import Q
 
 from connectnow_api.management.arguments import add_kind, days, number
-from connectnow_api.management.batches import in_key_order, write_last_uses
+from connectnow_api.management.batches import newest_first, write_last_uses
 from connectnow_api.management.console import Console
 from connectnow_api.management.errors import NotFoundError
 from connectnow_api.management.finding import Kind, Rows, get_kinds, get_owner, owner_model, rows_of
@@ -31,17 +31,18 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument("--unused", action="store_true", help="never used")
     parser.add_argument("--search", metavar="TEXT", help="in name, client, owner, last characters")
-    parser.add_argument("--limit", type=number, metavar="N", help="N tokens at most")
+    parser.add_argument("--limit", type=number, metavar="N", help="the first N of the list")
 
 
 def run(console: Console, options: dict[str, Any]) -> None:
     """Write rows while they are read."""
     write_last_uses()
+    limit: int | None = options["limit"]
     found = itertools.chain.from_iterable(
-        itertools.chain.from_iterable(in_key_order(_filtered(rows, options), newest_first=True))
+        itertools.chain.from_iterable(newest_first(_filtered(rows, options), limit))
         for rows in _rows(options)
     )
-    limited = itertools.islice(found, options["limit"])
+    limited = itertools.islice(found, limit)
     console.rows(limited, describe, HEADER, summarize)
 
 
