@@ -135,7 +135,11 @@ class IssueForm(ExpiryForm, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         default = expiry_after(api_settings.token_lifetime)
-        initial = {"expires_at": default, "never_expires": default is None}
+        initial = {
+            "expires_at": default,
+            "never_expires": default is None,
+            "idle_timeout": api_settings.token_idle_timeout,
+        }
         super().__init__(*args, **{**kwargs, "initial": {**initial, **kwargs.get("initial", {})}})
         for field in self.fields.values():
             # A browser would cut what is pasted, and say nothing.

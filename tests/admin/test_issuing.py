@@ -85,6 +85,18 @@ def test_never_is_ticked_where_that_is_the_default(
     assert (data["never_expires"], data["expires_at_0"]) == (True, "")
 
 
+@pytest.mark.parametrize(
+    ("typed_in", "kept"), [({}, timedelta(days=30)), ({"idle_timeout": ""}, None)]
+)
+def test_the_default_idle_timeout_is_filled_in_and_can_be_emptied(
+    as_staff: AsStaff, user: Any, settings: Any, typed_in: dict[str, str], kept: timedelta | None
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_IDLE_TIMEOUT": timedelta(days=30)}
+    client = as_staff("add")
+    client.post(ADD, fill(client, owner=user.pk, name="laptop", **typed_in))
+    assert APIToken.objects.get().idle_timeout == kept
+
+
 def test_an_empty_expiry_is_no_promise_of_for_ever(as_staff: AsStaff, user: Any) -> None:
     client = as_staff("add")
     response = client.post(ADD, fill(client, owner=user.pk, name="laptop", expires_at=""))
