@@ -20,7 +20,14 @@ from .actions import TokenActions
 from .columns import TokenColumns
 from .filters import KindFilter, OwnerFilter, StaleFilter, StateFilter
 from .form_pages import attributed
-from .forms import ChangeForm, IssueForm, abilities_field, networks_field
+from .forms import (
+    ChangeForm,
+    IssueForm,
+    OwnerSelect,
+    abilities_field,
+    networks_field,
+    parse_moment,
+)
 from .words import describe_conflict
 
 OWN_FIELDS = {"abilities": abilities_field, "allowed_networks": networks_field}
@@ -102,6 +109,13 @@ class APITokenAdmin(TokenActions, TokenColumns):
         make = OWN_FIELDS.get(db_field.name)
         return make() if make else super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what an address fills in; an expiry in it counts if it can be understood."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if moment := parse_moment(initial.pop("expires_at", "")):
+            return {"never_expires": False, **initial, "expires_at": moment}
+        return initial
+
     # --- The owner --------------------------------------------------------------------------------
 
     def get_search_fields(self, request: HttpRequest) -> Any:
@@ -123,6 +137,14 @@ class APITokenAdmin(TokenActions, TokenColumns):
             and found.has_view_permission(request)
         )
         return ["owner"] if can_search else []
+
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey[Any, Any], request: Any, **kwargs: Any
+    ) -> Any:
+        """Return Django's form field; where owners are looked for, with a widget that is ours."""
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", OwnerSelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # --- Views ------------------------------------------------------------------------------------
 
