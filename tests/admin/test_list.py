@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.test import Client
+from django.core.cache import cache
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from connectnow_api import last_used
 from connectnow_api.models import APIToken
 
 from .conftest import LIST, AsStaff, errors_of
@@ -72,6 +74,53 @@ def test_tokens_are_filtered_by_last_use(
     assert shown(as_staff("view").get(LIST, {"stale": days})) == names
 
 
+@pytest.fixture
+def waiting(issue: Any, settings: Any) -> APIToken:
+    """An old token, of whose first use the cache knows and the table does not."""
+    settings.CONNECTNOW_API = {"LAST_USED": "cache"}
+    token: APIToken = issue().token
+    created_at = timezone.now() - timedelta(days=40)
+    APIToken.objects.filter(pk=token.pk).update(created_at=created_at)
+    cache.set(last_used.FLUSHED, 1)
+    last_used.record(token, RequestFactory().get("/"))
+    assert APIToken.objects.get().last_used_at is None
+    return token
+
+
+def test_a_use_that_waits_in_the_cache_is_a_use(as_staff: AsStaff, waiting: APIToken) -> None:
+    assert shown(as_staff("view").get(LIST, {"stale": "30"})) == []
+
+
+def test_an_action_spares_what_was_used_meanwhile(as_staff: AsStaff, waiting: APIToken) -> None:
+    client = as_staff("view", "change")
+    send(client, "revoke", [waiting], f"{LIST}?stale=30", select_across="1", confirmed="1")
+    assert APIToken.objects.get().revoked_at is None
+
+
+def test_a_cache_that_is_gone_fails_no_list(
+    as_staff: AsStaff, waiting: APIToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> int:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(last_used, "flush", gone)
+    assert shown(as_staff("view").get(LIST, {"stale": "30"})) == [waiting.name]
+
+
+def test_a_backlog_keeps_no_list_waiting(
+    waiting: APIToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def endless() -> int:
+        calls.append(1)
+        return last_used.AT_ONCE
+
+    monkeypatch.setattr(last_used, "flush", endless)
+    last_used.catch_up()
+    assert len(calls) == last_used.ROUNDS
+
+
 def test_filters_work_together_and_count(as_staff: AsStaff, tokens: Any) -> None:
     owner = tokens["idle"].owner_id
     query = {"state": "expired", "stale": "30", "owner": owner, "_facets": "True"}
@@ -109,13 +158,27 @@ def test_an_owner_is_a_link_to_all_his_tokens(
     ]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_owner_without_tokens_is_not_named(
+    as_staff: AsStaff, issue: Any, django_user_model: Any, exists: bool
+) -> None:
+    issue()
+    key = django_user_model.objects.create_user("eve the owner").pk if exists else 0
+    response = as_staff("view").get(LIST, {"owner": key})
+    assert shown(response) == []
+    [found] = [spec for spec in response.context["cl"].filter_specs if spec.title == "owner"]
+    assert [text for _key, text in found.lookup_choices] == [str(key)]
+    assert "eve the owner" not in response.content.decode()
+
+
 BAD_QUERIES = [
     {"state": "nonsense"},
     {"state": ""},
     {"stale": "31"},
     {"stale": "x"},
-    {"owner": "0"},
+    {"owner": ""},
     {"owner": "ada"},
+    {"owner": "\x00"},
     {"owner": str(10**30)},
 ]
 
