@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -67,6 +68,15 @@ class APITokenAdmin(TokenActions, TokenColumns):
             {"fields": ("last_used_at", "last_used_address", "rotated_from", "successor")},
         ),
     )
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        """Return Django's messages, and one of ours if rows are to be edited in the list."""
+        found = super().check(**kwargs)
+        if self.list_editable:
+            message = "list_editable saves whole rows, which is not how API tokens are changed."
+            hint = "Take it off: name and expiry are changed on the page of a token."
+            found += [checks.Error(message, hint, obj=type(self), id="connectnow_api.E014")]
+        return found
 
     # --- Forms ------------------------------------------------------------------------------------
 

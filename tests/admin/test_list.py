@@ -9,10 +9,12 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
+from django.core.checks import ERROR
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from connectnow_api import last_used
+from connectnow_api.admin import APITokenAdmin
 from connectnow_api.models import APIToken
 
 from .conftest import LIST, AsStaff, errors_of
@@ -385,6 +387,15 @@ def test_deleting_tells_of_each_token(
     assert {event.token_id for event in events} == keys
     assert {(event.action, event.address) for event in events} == {("pruned", "127.0.0.1")}
     assert not APIToken.objects.exists()
+
+
+def test_a_list_that_edits_rows_is_an_error() -> None:
+    class Editing(APITokenAdmin):
+        list_display_links = ("masked",)
+        list_editable = ("name",)
+
+    [error] = Editing(APIToken, admin.site).check()
+    assert (error.id, error.level) == ("connectnow_api.E014", ERROR)
 
 
 def test_the_admin_is_set_up_as_django_asks() -> None:
