@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.widgets import url_params_from_lookup_dict
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
@@ -212,9 +214,17 @@ class APITokenAdmin(TokenActions, TokenColumns):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse to filter by the digest: that would tell it piece by piece."""
-        is_secret = lookup.partition("__")[0] == "digest"
-        return not is_secret and super().lookup_allowed(lookup, value, request)
+        """Refuse to filter by columns as the list does not offer.
+
+        By the digest that would tell it piece by piece, and not each database bears each lookup.
+        """
+        column = lookup.partition(LOOKUP_SEP)[0]
+        offered = [self.date_hierarchy, *self.get_list_filter(request)]
+        return super().lookup_allowed(lookup, value, request) and (
+            not (column == "pk" or _has(self.model, column))
+            or any(_filters_by(offer, lookup) for offer in offered)
+            or _limits_choices(self.model, lookup, value)
+        )
 
     # --- Writing ----------------------------------------------------------------------------------
 
@@ -242,6 +252,20 @@ class APITokenAdmin(TokenActions, TokenColumns):
         super().delete_queryset(request, queryset)
         for row in rows:
             events.emit_deleted(row)
+
+
+def _filters_by(offer: Any, lookup: str) -> bool:
+    """Tell whether an item of ``list_filter`` makes use of a lookup."""
+    if hasattr(offer, "parameter_name"):
+        return bool(lookup == offer.parameter_name)
+    column = offer[0] if isinstance(offer, list | tuple) else offer
+    return isinstance(column, str) and f"{lookup}__".startswith(f"{column}__")
+
+
+def _limits_choices(model: Any, lookup: str, value: Any) -> bool:
+    """Tell whether a foreign key to tokens has a lookup in its ``limit_choices_to``."""
+    limits = (limit() if callable(limit) else limit for limit in model._meta.related_fkey_lookups)
+    return any((lookup, value) in url_params_from_lookup_dict(limit).items() for limit in limits)
 
 
 def _has(model: Any, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin import BooleanFieldListFilter as BooleanFilter
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
 from django.core.checks import ERROR
@@ -202,6 +203,57 @@ def test_nobody_filters_by_a_secret(as_staff: AsStaff, issue: Any, lookup: str) 
     token = issue().token
     response = as_staff("view").get(LIST, {lookup: token.digest[:1]})
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "name",
+        "name__regex",
+        "abilities__contains",
+        "idle_timeout",
+        "owner__gt",
+        "owner_id",
+        "pk__in",
+        "rotated_to__isnull",
+    ],
+)
+def test_nobody_filters_by_what_is_not_offered(as_staff: AsStaff, issue: Any, lookup: str) -> None:
+    issue()
+    assert as_staff("view").get(LIST, {lookup: "x"}).status_code == 400
+
+
+def test_a_subclass_offers_more(rf: RequestFactory) -> None:
+    class Offering(APITokenAdmin):
+        list_filter = (*APITokenAdmin.list_filter, "client", ("owner__is_active", BooleanFilter))
+        date_hierarchy = "created_at"
+
+    request, model_admin = rf.get("/"), Offering(APIToken, admin.site)
+    lookups = {
+        "state": True,
+        "client": True,
+        "client__isnull": True,
+        "clients": True,  # No column, which Django refuses.
+        "owner__is_active__exact": True,
+        "owner__is_staff__exact": False,
+        "created_at__year": True,
+        "rate": False,
+    }
+    found = {lookup: model_admin.lookup_allowed(lookup, "1", request) for lookup in lookups}
+    assert found == lookups
+
+
+def test_choices_that_are_limited_are_filtered(
+    as_staff: AsStaff, issue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is the list from which a token is chosen for a key with ``limit_choices_to``."""
+    issue()
+    token = issue(client="acme").token
+    token.rename("chosen")
+    monkeypatch.setattr(APIToken._meta, "related_fkey_lookups", [lambda: {"client": "acme"}])
+    client = as_staff("view")
+    assert shown(client.get(LIST, {"client": "acme"})) == ["chosen"]
+    assert client.get(LIST, {"client": "other"}).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["mainframe", "acme", "ada", "ada@example.com", "TAIL"])
