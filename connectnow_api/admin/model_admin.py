@@ -48,7 +48,7 @@ class APITokenAdmin(TokenActions, TokenColumns):
     add_form = IssueForm
     change_form_template = "connectnow_api/admin/change_form.html"
     actions = ("revoke", "extend")
-    list_display = ("name", "owner_link", "masked", "state_word", "last_used_at", "expires_at")
+    list_display = ("name", "owner_link", "masked", "state_word", "last_used_at", "expiry")
     list_filter = (StateFilter, StaleFilter, OwnerFilter, KindFilter)
     list_select_related = ("owner",)
     raw_id_fields = ("owner",)

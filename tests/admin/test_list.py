@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +140,19 @@ def test_the_state_is_a_word(as_staff: AsStaff, tokens: Any, user: Any) -> None:
     user.is_active = False
     user.save()
     assert "its owner is not active" in client.get(LIST).content.decode()
+
+
+def test_the_expiry_is_the_one_that_counts(as_staff: AsStaff, issue: Any, settings: Any) -> None:
+    token = issue().token
+    created_at = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+    APIToken.objects.filter(pk=token.pk).update(expires_at=None, created_at=created_at)
+    client = as_staff("view")
+    assert '<td class="field-expiry">-</td>' in client.get(LIST).content.decode()
+    settings.CONNECTNOW_API = {"MAX_TOKEN_LIFETIME": timedelta(days=30)}
+    page = client.get(LIST).content.decode()
+    assert '<td class="field-expiry nowrap">Feb. 1, 2025, 3:04 a.m.</td>' in page
+    column = APITokenAdmin.list_display.index("expiry") + 1
+    assert shown(client.get(LIST, {"o": column})) == [token.name]
 
 
 def test_an_owner_is_a_link_to_all_his_tokens(
