@@ -33,6 +33,8 @@ KEPT = 24 * 60 * 60
 """Seconds for which a use waits in the cache to be written."""
 AT_ONCE = 500
 """How many uses one request writes at the most."""
+ROUNDS = 20
+"""How often that much is written for a page that asks who was unused."""
 
 _outages = Outages(logging.getLogger(__name__))
 
@@ -124,6 +126,12 @@ def flush() -> int:
     if first + len(keys) <= head:
         cache.delete(FLUSHED)
     return len(keys)
+
+
+def catch_up() -> None:
+    """Write what waits in the cache, if it answers: before that is written, tokens look unused."""
+    if api_settings.last_used == "cache":
+        _attempt(lambda: any(flush() < AT_ONCE for _round in range(ROUNDS)))
 
 
 def _write_kept(kind: str, key: Any, now: datetime, address: str | None) -> None:

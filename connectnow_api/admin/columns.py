@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +30,11 @@ class TokenColumns(admin.ModelAdmin):  # type: ignore[type-arg]
     def state_word(self, token: AbstractAPIToken) -> str:
         """Return what has become of the token."""
         return describe_state(token)
+
+    @admin.display(description=_("Expires at"), ordering="expires_at")
+    def expiry(self, token: AbstractAPIToken) -> datetime | None:
+        """Return when the token expires, by the site's maximum if that is earlier."""
+        return token.last_moment
 
     @admin.display(description=pgettext_lazy("API token", "owner"), ordering="owner")
     def owner_link(self, token: AbstractAPIToken) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import ListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
@@ -16,6 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
+from connectnow_api import last_used
 from connectnow_api.base_models import AbstractAPIToken
 
 
@@ -78,13 +79,17 @@ class StaleFilter(ChoiceFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the tokens that were not used in the chosen number of days."""
         days = self.value()
-        return queryset if days is None else queryset.stale(int(days))
+        if days is None:
+            return queryset
+        last_used.catch_up()
+        return queryset.stale(int(days))
 
 
 class OwnerFilter(ChoiceFilter):
     """Whose tokens are shown: one owner's, who is chosen by a link in the list.
 
-    There may be a million owners, so none but that one is listed.
+    There may be a million owners, so none but that one is listed; by name if there is a token to
+    see, since whoever sees tokens need not see who else is here.
     """
 
     title = pgettext_lazy("API token", "owner")
@@ -95,11 +100,13 @@ class OwnerFilter(ChoiceFilter):
         key = self.used_parameters.get(self.parameter_name)
         if key is None:
             return []
-        owners = model_admin.model._meta.get_field("owner").related_model._base_manager
+        rows = model_admin.get_queryset(request).select_related("owner")
         try:
-            return [(key, str(owners.get(pk=key)))]
-        except (ObjectDoesNotExist, OverflowError, TypeError, ValidationError, ValueError):
+            model_admin.model._meta.get_field("owner").related_model._meta.pk.clean(key, None)
+            token = rows.filter(owner__pk=key).first()
+        except (ValidationError, ValueError):
             raise IncorrectLookupParameters(key) from None
+        return [(key, str(token.owner) if token else key)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Return the tokens of the chosen owner."""

@@ -6,7 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.admin.widgets import AdminSplitDateTime, AdminTextareaWidget
+from django.contrib.admin.widgets import (
+    AdminSplitDateTime,
+    AdminTextareaWidget,
+    AutocompleteSelect,
+)
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.html import format_html
@@ -59,6 +63,27 @@ def networks_field() -> forms.Field:
     """Return a field for networks."""
     text = _("One a line, such as 192.0.2.0/24 or 2001:db8::/32. Empty: from everywhere.")
     return LinesField(required=False, label=_("Allowed networks"), help_text=text)
+
+
+class OwnerSelect(AutocompleteSelect):
+    """Django's, which looks up whatever was sent as a key, and crashes if it cannot be one."""
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        """Return the chosen owner; nobody for what is no key, which the field refuses."""
+        try:
+            for key in value:
+                self.field.target_field.clean(key, None)
+            return super().optgroups(name, value, attrs)
+        except (ValidationError, ValueError):
+            return super().optgroups(name, [], attrs)
+
+
+def parse_moment(text: str) -> datetime | None:
+    """Return the moment that an address says, such as ``2030-01-01``; ``None`` for others."""
+    try:
+        return timezone.localtime(forms.DateTimeField().clean(text))
+    except (OverflowError, ValidationError, ValueError):
+        return None
 
 
 class ExpiryWidget(AdminSplitDateTime):
@@ -135,7 +160,11 @@ class IssueForm(ExpiryForm, forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         default = expiry_after(api_settings.token_lifetime)
-        initial = {"expires_at": default, "never_expires": default is None}
+        initial = {
+            "expires_at": default,
+            "never_expires": default is None,
+            "idle_timeout": api_settings.token_idle_timeout,
+        }
         super().__init__(*args, **{**kwargs, "initial": {**initial, **kwargs.get("initial", {})}})
         for field in self.fields.values():
             # A browser would cut what is pasted, and say nothing.

@@ -7,8 +7,11 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.widgets import url_params_from_lookup_dict
+from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext_lazy as _
 
@@ -20,7 +23,14 @@ from .actions import TokenActions
 from .columns import TokenColumns
 from .filters import KindFilter, OwnerFilter, StaleFilter, StateFilter
 from .form_pages import attributed
-from .forms import ChangeForm, IssueForm, abilities_field, networks_field
+from .forms import (
+    ChangeForm,
+    IssueForm,
+    OwnerSelect,
+    abilities_field,
+    networks_field,
+    parse_moment,
+)
 from .words import describe_conflict
 
 OWN_FIELDS = {"abilities": abilities_field, "allowed_networks": networks_field}
@@ -38,7 +48,7 @@ class APITokenAdmin(TokenActions, TokenColumns):
     add_form = IssueForm
     change_form_template = "connectnow_api/admin/change_form.html"
     actions = ("revoke", "extend")
-    list_display = ("name", "owner_link", "masked", "state_word", "last_used_at", "expires_at")
+    list_display = ("name", "owner_link", "masked", "state_word", "last_used_at", "expiry")
     list_filter = (StateFilter, StaleFilter, OwnerFilter, KindFilter)
     list_select_related = ("owner",)
     raw_id_fields = ("owner",)
@@ -60,6 +70,15 @@ class APITokenAdmin(TokenActions, TokenColumns):
             {"fields": ("last_used_at", "last_used_address", "rotated_from", "successor")},
         ),
     )
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        """Return Django's messages, and one of ours if rows are to be edited in the list."""
+        found = super().check(**kwargs)
+        if self.list_editable:
+            message = "list_editable saves whole rows, which is not how API tokens are changed."
+            hint = "Take it off: name and expiry are changed on the page of a token."
+            found += [checks.Error(message, hint, obj=type(self), id="connectnow_api.E015")]
+        return found
 
     # --- Forms ------------------------------------------------------------------------------------
 
@@ -102,6 +121,13 @@ class APITokenAdmin(TokenActions, TokenColumns):
         make = OWN_FIELDS.get(db_field.name)
         return make() if make else super().formfield_for_dbfield(db_field, request, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what an address fills in; an expiry in it counts if it can be understood."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if moment := parse_moment(initial.pop("expires_at", "")):
+            return {"never_expires": False, **initial, "expires_at": moment}
+        return initial
+
     # --- The owner --------------------------------------------------------------------------------
 
     def get_search_fields(self, request: HttpRequest) -> Any:
@@ -123,6 +149,14 @@ class APITokenAdmin(TokenActions, TokenColumns):
             and found.has_view_permission(request)
         )
         return ["owner"] if can_search else []
+
+    def formfield_for_foreignkey(
+        self, db_field: models.ForeignKey[Any, Any], request: Any, **kwargs: Any
+    ) -> Any:
+        """Return Django's form field; where owners are looked for, with a widget that is ours."""
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", OwnerSelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     # --- Views ------------------------------------------------------------------------------------
 
@@ -180,9 +214,17 @@ class APITokenAdmin(TokenActions, TokenColumns):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Refuse to filter by the digest: that would tell it piece by piece."""
-        is_secret = lookup.partition("__")[0] == "digest"
-        return not is_secret and super().lookup_allowed(lookup, value, request)
+        """Refuse to filter by columns as the list does not offer.
+
+        By the digest that would tell it piece by piece, and not each database bears each lookup.
+        """
+        column = lookup.partition(LOOKUP_SEP)[0]
+        offered = [self.date_hierarchy, *self.get_list_filter(request)]
+        return super().lookup_allowed(lookup, value, request) and (
+            not (column == "pk" or _has(self.model, column))
+            or any(_filters_by(offer, lookup) for offer in offered)
+            or _limits_choices(self.model, lookup, value)
+        )
 
     # --- Writing ----------------------------------------------------------------------------------
 
@@ -210,6 +252,20 @@ class APITokenAdmin(TokenActions, TokenColumns):
         super().delete_queryset(request, queryset)
         for row in rows:
             events.emit_deleted(row)
+
+
+def _filters_by(offer: Any, lookup: str) -> bool:
+    """Tell whether an item of ``list_filter`` makes use of a lookup."""
+    if hasattr(offer, "parameter_name"):
+        return bool(lookup == offer.parameter_name)
+    column = offer[0] if isinstance(offer, list | tuple) else offer
+    return isinstance(column, str) and f"{lookup}__".startswith(f"{column}__")
+
+
+def _limits_choices(model: Any, lookup: str, value: Any) -> bool:
+    """Tell whether a foreign key to tokens has a lookup in its ``limit_choices_to``."""
+    limits = (limit() if callable(limit) else limit for limit in model._meta.related_fkey_lookups)
+    return any((lookup, value) in url_params_from_lookup_dict(limit).items() for limit in limits)
 
 
 def _has(model: Any, name: str) -> bool:

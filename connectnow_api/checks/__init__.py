@@ -15,6 +15,7 @@ E011  tokens have an idle timeout where their last use is not kept
 E012  a kind of token whose owner lacks what is asked of owners
 E013  an authentication class whose prefix is not that of its tokens
 E014  ``USE_TZ`` is off
+E015  an admin of tokens that edits them in its list, which ``APITokenAdmin.check`` reports
 W001  a view accepts API tokens and names no abilities
 W002  a view names abilities and has no permission that asks for them
 W003  a view's profile differs from that of its path

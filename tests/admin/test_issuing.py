@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.utils import timezone
 
 from connectnow_api.admin import submissions
@@ -83,6 +84,18 @@ def test_never_is_ticked_where_that_is_the_default(
     client = as_staff("add")
     data = fill(client, owner=user.pk, name="laptop")
     assert (data["never_expires"], data["expires_at_0"]) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("typed_in", "kept"), [({}, timedelta(days=30)), ({"idle_timeout": ""}, None)]
+)
+def test_the_default_idle_timeout_is_filled_in_and_can_be_emptied(
+    as_staff: AsStaff, user: Any, settings: Any, typed_in: dict[str, str], kept: timedelta | None
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_IDLE_TIMEOUT": timedelta(days=30)}
+    client = as_staff("add")
+    client.post(ADD, fill(client, owner=user.pk, name="laptop", **typed_in))
+    assert APIToken.objects.get().idle_timeout == kept
 
 
 def test_an_empty_expiry_is_no_promise_of_for_ever(as_staff: AsStaff, user: Any) -> None:
@@ -209,6 +222,52 @@ def test_an_ability_that_is_not_offered_is_refused_and_the_others_stay(
 def test_a_query_fills_the_form_in(as_staff: AsStaff, user: Any) -> None:
     data = fill(as_staff("add"), f"{ADD}?owner={user.pk}&name=laptop")
     assert (data["owner"], data["name"]) == (str(user.pk), "laptop")
+
+
+@pytest.mark.parametrize("owner", ["abc", "9" * 20, "0", "\x00"])
+@pytest.mark.parametrize("is_searched", [True, False])
+def test_an_owner_who_cannot_be_is_told_at_the_field(
+    root: Client, as_staff: AsStaff, owner: str, is_searched: bool
+) -> None:
+    client = root if is_searched else as_staff("add")
+    data = fill(client, f"{ADD}?owner={owner}", owner=owner, name="laptop", rate="60/m")
+    response = client.post(ADD, data)
+    assert list(errors_of(response)) == ["owner"]
+    assert {"name": "laptop", "rate": "60/m"}.items() <= typed(response).items()
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2030-01-02", "2030-01-02 00:00:00"),
+        ("2030-01-02T03:04:05", "2030-01-02 03:04:05"),
+        ("2030-01-02T03:04:05%2B01:00", "2030-01-02 02:04:05"),
+    ],
+)
+@pytest.mark.parametrize("lifetime", [timedelta(days=1), None])
+def test_a_query_fills_the_expiry_in(
+    as_staff: AsStaff, settings: Any, text: str, moment: str, lifetime: timedelta | None
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_LIFETIME": lifetime}
+    data = fill(as_staff("add"), f"{ADD}?expires_at={text}")
+    assert f"{data['expires_at_0']} {data['expires_at_1']}" == moment
+    assert "never_expires" not in data
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2030-02-30", "2030-01-01T25:00", "0001-01-01T00:00%2B14:00", "\x00"]
+)
+def test_an_expiry_in_a_query_that_cannot_be_is_left_out(
+    as_staff: AsStaff, settings: Any, text: str
+) -> None:
+    settings.CONNECTNOW_API = {"TOKEN_LIFETIME": None}
+    data = fill(as_staff("add"), f"{ADD}?expires_at={text}")
+    assert (data["expires_at_0"], data["never_expires"]) == ("", True)
+
+
+@pytest.mark.parametrize("name", ["abilities", "allowed_networks", "idle_timeout", "never_expires"])
+def test_whatever_a_query_fills_in_is_no_crash(root: Client, name: str) -> None:
+    assert root.get(ADD, {name: "x"}).status_code == 200
 
 
 # --- Once -----------------------------------------------------------------------------------

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin import BooleanFieldListFilter as BooleanFilter
 from django.contrib.admin.models import LogEntry
-from django.test import Client
+from django.core.cache import cache
+from django.core.checks import ERROR
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from connectnow_api import last_used
+from connectnow_api.admin import APITokenAdmin
 from connectnow_api.models import APIToken
 
 from .conftest import LIST, AsStaff, errors_of
@@ -72,6 +77,53 @@ def test_tokens_are_filtered_by_last_use(
     assert shown(as_staff("view").get(LIST, {"stale": days})) == names
 
 
+@pytest.fixture
+def waiting(issue: Any, settings: Any) -> APIToken:
+    """An old token, of whose first use the cache knows and the table does not."""
+    settings.CONNECTNOW_API = {"LAST_USED": "cache"}
+    token: APIToken = issue().token
+    created_at = timezone.now() - timedelta(days=40)
+    APIToken.objects.filter(pk=token.pk).update(created_at=created_at)
+    cache.set(last_used.FLUSHED, 1)
+    last_used.record(token, RequestFactory().get("/"))
+    assert APIToken.objects.get().last_used_at is None
+    return token
+
+
+def test_a_use_that_waits_in_the_cache_is_a_use(as_staff: AsStaff, waiting: APIToken) -> None:
+    assert shown(as_staff("view").get(LIST, {"stale": "30"})) == []
+
+
+def test_an_action_spares_what_was_used_meanwhile(as_staff: AsStaff, waiting: APIToken) -> None:
+    client = as_staff("view", "change")
+    send(client, "revoke", [waiting], f"{LIST}?stale=30", select_across="1", confirmed="1")
+    assert APIToken.objects.get().revoked_at is None
+
+
+def test_a_cache_that_is_gone_fails_no_list(
+    as_staff: AsStaff, waiting: APIToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> int:
+        raise ConnectionError("gone")
+
+    monkeypatch.setattr(last_used, "flush", gone)
+    assert shown(as_staff("view").get(LIST, {"stale": "30"})) == [waiting.name]
+
+
+def test_a_backlog_keeps_no_list_waiting(
+    waiting: APIToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def endless() -> int:
+        calls.append(1)
+        return last_used.AT_ONCE
+
+    monkeypatch.setattr(last_used, "flush", endless)
+    last_used.catch_up()
+    assert len(calls) == last_used.ROUNDS
+
+
 def test_filters_work_together_and_count(as_staff: AsStaff, tokens: Any) -> None:
     owner = tokens["idle"].owner_id
     query = {"state": "expired", "stale": "30", "owner": owner, "_facets": "True"}
@@ -88,6 +140,19 @@ def test_the_state_is_a_word(as_staff: AsStaff, tokens: Any, user: Any) -> None:
     user.is_active = False
     user.save()
     assert "its owner is not active" in client.get(LIST).content.decode()
+
+
+def test_the_expiry_is_the_one_that_counts(as_staff: AsStaff, issue: Any, settings: Any) -> None:
+    token = issue().token
+    created_at = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+    APIToken.objects.filter(pk=token.pk).update(expires_at=None, created_at=created_at)
+    client = as_staff("view")
+    assert '<td class="field-expiry">-</td>' in client.get(LIST).content.decode()
+    settings.CONNECTNOW_API = {"MAX_TOKEN_LIFETIME": timedelta(days=30)}
+    page = client.get(LIST).content.decode()
+    assert '<td class="field-expiry nowrap">Feb. 1, 2025, 3:04 a.m.</td>' in page
+    column = APITokenAdmin.list_display.index("expiry") + 1
+    assert shown(client.get(LIST, {"o": column})) == [token.name]
 
 
 def test_an_owner_is_a_link_to_all_his_tokens(
@@ -109,13 +174,27 @@ def test_an_owner_is_a_link_to_all_his_tokens(
     ]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_owner_without_tokens_is_not_named(
+    as_staff: AsStaff, issue: Any, django_user_model: Any, exists: bool
+) -> None:
+    issue()
+    key = django_user_model.objects.create_user("eve the owner").pk if exists else 0
+    response = as_staff("view").get(LIST, {"owner": key})
+    assert shown(response) == []
+    [found] = [spec for spec in response.context["cl"].filter_specs if spec.title == "owner"]
+    assert [text for _key, text in found.lookup_choices] == [str(key)]
+    assert "eve the owner" not in response.content.decode()
+
+
 BAD_QUERIES = [
     {"state": "nonsense"},
     {"state": ""},
     {"stale": "31"},
     {"stale": "x"},
-    {"owner": "0"},
+    {"owner": ""},
     {"owner": "ada"},
+    {"owner": "\x00"},
     {"owner": str(10**30)},
 ]
 
@@ -137,6 +216,57 @@ def test_nobody_filters_by_a_secret(as_staff: AsStaff, issue: Any, lookup: str) 
     token = issue().token
     response = as_staff("view").get(LIST, {lookup: token.digest[:1]})
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "name",
+        "name__regex",
+        "abilities__contains",
+        "idle_timeout",
+        "owner__gt",
+        "owner_id",
+        "pk__in",
+        "rotated_to__isnull",
+    ],
+)
+def test_nobody_filters_by_what_is_not_offered(as_staff: AsStaff, issue: Any, lookup: str) -> None:
+    issue()
+    assert as_staff("view").get(LIST, {lookup: "x"}).status_code == 400
+
+
+def test_a_subclass_offers_more(rf: RequestFactory) -> None:
+    class Offering(APITokenAdmin):
+        list_filter = (*APITokenAdmin.list_filter, "client", ("owner__is_active", BooleanFilter))
+        date_hierarchy = "created_at"
+
+    request, model_admin = rf.get("/"), Offering(APIToken, admin.site)
+    lookups = {
+        "state": True,
+        "client": True,
+        "client__isnull": True,
+        "clients": True,  # No column, which Django refuses.
+        "owner__is_active__exact": True,
+        "owner__is_staff__exact": False,
+        "created_at__year": True,
+        "rate": False,
+    }
+    found = {lookup: model_admin.lookup_allowed(lookup, "1", request) for lookup in lookups}
+    assert found == lookups
+
+
+def test_choices_that_are_limited_are_filtered(
+    as_staff: AsStaff, issue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So is the list from which a token is chosen for a key with ``limit_choices_to``."""
+    issue()
+    token = issue(client="acme").token
+    token.rename("chosen")
+    monkeypatch.setattr(APIToken._meta, "related_fkey_lookups", [lambda: {"client": "acme"}])
+    client = as_staff("view")
+    assert shown(client.get(LIST, {"client": "acme"})) == ["chosen"]
+    assert client.get(LIST, {"client": "other"}).status_code == 400
 
 
 @pytest.mark.parametrize("query", ["mainframe", "acme", "ada", "ada@example.com", "TAIL"])
@@ -323,6 +453,15 @@ def test_deleting_tells_of_each_token(
     assert {event.token_id for event in events} == keys
     assert {(event.action, event.address) for event in events} == {("pruned", "127.0.0.1")}
     assert not APIToken.objects.exists()
+
+
+def test_a_list_that_edits_rows_is_an_error() -> None:
+    class Editing(APITokenAdmin):
+        list_display_links = ("masked",)
+        list_editable = ("name",)
+
+    [error] = Editing(APIToken, admin.site).check()
+    assert (error.id, error.level) == ("connectnow_api.E015", ERROR)
 
 
 def test_the_admin_is_set_up_as_django_asks() -> None:
