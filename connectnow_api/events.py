@@ -18,6 +18,7 @@ from django.dispatch import Signal
 
 from . import tokens
 from .addresses import find_address
+from .request_ids import get_request_id
 from .signals import TOKEN_SIGNALS
 
 logger = logging.getLogger("connectnow_api.tokens")
@@ -51,6 +52,8 @@ class TokenEvent:
     actor: str = ""
     """Who did it, as ``auth.User:1``; empty for a command, and for code that does not say."""
     reason: str = ""
+    request_id: str = dataclasses.field(default_factory=get_request_id)
+    """The request's, from whatever gives it one; empty outside of requests."""
 
     def __str__(self) -> str:
         """Return the event as ``key="value"`` in one line of printable ASCII (CWE-117)."""

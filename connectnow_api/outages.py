@@ -6,6 +6,8 @@ import logging
 import math
 import time
 
+from .request_ids import described
+
 
 class Outages:
     """Writes one line a minute to a logger, however often it is asked."""
@@ -20,4 +22,5 @@ class Outages:
         now = time.monotonic()
         if now >= self._silent_until:
             self._silent_until = now + 60
-            self.logger.error("%s: %s: %s", text, type(exc).__name__, exc)
+            said = " ".join(f"{type(exc).__name__}: {exc}".split())
+            self.logger.error("%s: %s%s", text, said, described())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings as django_settings
 
 from .profiles import DEFAULT, PROFILES, Profile
@@ -140,6 +141,18 @@ class APISettings:
     def on_cache_failure(self) -> str:
         """What limits do when they cannot be counted: ``"open"`` lets pass, ``"closed"`` is 503."""
         return str(self.user_settings.get("ON_CACHE_FAILURE", "open"))
+
+    @property
+    def request_id(self) -> str | None:
+        """The dotted name of a function without arguments that returns the request's id."""
+        default = "django_guid.get_guid" if apps.is_installed("django_guid") else None
+        found: str | None = self.user_settings.get("REQUEST_ID", default)
+        return found
+
+    @property
+    def request_id_in_errors(self) -> bool:
+        """Whether the body of a 5xx has the request's id as ``request_id``."""
+        return bool(self.user_settings.get("REQUEST_ID_IN_ERRORS", False))
 
     @property
     def debug_errors(self) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.module_loading import import_string
 
 from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
@@ -68,6 +69,13 @@ def _is_lifetime(value: Any) -> bool:
 
 def _is_description(value: Any) -> bool:
     return isinstance(value, Promise) or _is_text(value)
+
+
+def _is_function(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and callable(import_string(value))
+    except ImportError:
+        return False
 
 
 _BOOL = (_is_bool, "True or False", "False")
@@ -172,6 +180,12 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "ON_CACHE_FAILURE": (is_cache_policy, '"open" or "closed"', '"open"'),
     "REALM": (_is_header_value, "printable ASCII without quotes", '"api"'),
     "DEBUG_ERRORS": _BOOL,
+    "REQUEST_ID": (
+        _or_none(_is_function),
+        "the dotted name of a function, or None",
+        '"django_guid.get_guid"',
+    ),
+    "REQUEST_ID_IN_ERRORS": _BOOL,
     "REQUIRE_TOKEN": _BOOL,
     "STRICT_PLACEMENT": _BOOL,
     "TRANSLATE_MESSAGES": _BOOL,
