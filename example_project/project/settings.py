@@ -1,7 +1,8 @@
 """Settings of the example project: two APIs, two dialects, one process.
 
 The environment may say ``SECRET_KEY``, ``ALLOWED_HOSTS`` (names with commas or spaces between),
-``DATABASE_URL`` and ``REDIS_URL``. Without any of them everything lives in this folder.
+``DATABASE_URL``, and ``REDIS_URL`` or ``MEMCACHED_URL`` (``host:port``). Without any of them
+everything lives in this folder.
 """
 
 import os
@@ -129,6 +130,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+# What is counted belongs to the rows of one database.
+KEY_PREFIX = DATABASES["default"]["NAME"]
 if redis_url := os.environ.get("REDIS_URL"):
     CACHES = {
         "default": {
@@ -136,8 +139,18 @@ if redis_url := os.environ.get("REDIS_URL"):
             "LOCATION": redis_url,
             # One that hangs holds requests up no longer than this.
             "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
-            # What is counted belongs to the rows of one database.
-            "KEY_PREFIX": DATABASES["default"]["NAME"],
+            "KEY_PREFIX": KEY_PREFIX,
+        }
+    }
+
+if memcached := os.environ.get("MEMCACHED_URL"):
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+            "LOCATION": memcached,
+            # As for Redis; and one that was gone is asked again after ten seconds, not sixty.
+            "OPTIONS": {"connect_timeout": 2, "timeout": 2, "dead_timeout": 10},
+            "KEY_PREFIX": KEY_PREFIX,
         }
     }
 

@@ -204,7 +204,8 @@ def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:
 
 def environment(database_url: str) -> dict[str, str]:
     """Return the environment for the project's commands: nothing of the developer's own."""
-    own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
+    own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
+    own |= {"REDIS_URL", "MEMCACHED_URL"}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     services = {"DATABASE_URL": database_url, "REDIS_URL": REDIS_URL}
     return {**kept, **services, "SECRET_KEY": "only for tests"}
