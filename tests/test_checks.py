@@ -121,6 +121,8 @@ def test_every_setting_has_a_check() -> None:
 
 
 BAD: dict[str, list[Any]] = {
+    "REQUEST_ID": ["no.such.function", "django_guid", 5, True],
+    "REQUEST_ID_IN_ERRORS": ["yes", None, 1],
     "FAILED_AUTH_RATE": ["30", "5/x", "5/month", "", 30, (30, 60)],
     "TRUSTED_PROXIES": [-1, "1", None, True],
     "AUDIT_ACTIONS": ["revoked", ["revoke"], [None], None],

@@ -36,9 +36,10 @@ W017  a view names abilities that the site does not offer
 W018  tokens are read from a parameter that ``TOKEN_PARAMETERS`` does not name
 W019  ``AUDIT_ACTIONS`` is set, and the app that obeys it is not installed
 W020  a kind of token with a unique column, which a successor could not have
+W023  a database or a cache that requests would wait for without end
 ===== ==========================================================================================
 
-E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
+E010, W005 to W016, W023, and W004 for memory of the process are reported with ``--deploy`` only.
 """
 
 from .audit import check_audit
@@ -46,6 +47,7 @@ from .deployment import check_deployment
 from .kinds import check_idle_tokens, check_token_models
 from .limits import check_limits, check_limits_of_production
 from .settings import check_settings
+from .time_outs import check_time_outs
 from .values import VALUES
 from .views import check_views
 
@@ -57,6 +59,7 @@ __all__ = [
     "check_limits",
     "check_limits_of_production",
     "check_settings",
+    "check_time_outs",
     "check_token_models",
     "check_views",
 ]

@@ -183,7 +183,7 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "REQUEST_ID": (
         _or_none(_is_function),
         "the dotted name of a function, or None",
-        '"django_guid.get_guid"',
+        "None",
     ),
     "REQUEST_ID_IN_ERRORS": _BOOL,
     "REQUIRE_TOKEN": _BOOL,
