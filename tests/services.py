@@ -190,6 +190,28 @@ class DatabaseServer:
         return found
 
 
+class DatabaseFile:
+    """The same of SQLite, whose file can be out of reach."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="connectnow_api-"))
+        self._away = self._folder.with_name(f"{self._folder.name}-away")
+        self.url = f"sqlite:///{self._folder / 'database.sqlite3'}"
+
+    def crash(self) -> None:
+        """Put it out of reach."""
+        self._folder.rename(self._away)
+
+    def start(self) -> None:
+        """Put it back, with what it held."""
+        self._away.rename(self._folder)
+
+    def remove(self) -> None:
+        """Remove it, wherever it is."""
+        for folder in (self._folder, self._away):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _program(name: str) -> str:
     """Return the path of a server's program; Debian keeps PostgreSQL's out of the way."""
     usual = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))

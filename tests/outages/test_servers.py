@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import ConnectionHandler, connection
 
+from project.databases import database
 from tests.example.conftest import NewDatabase, new_database
 from tests.example.help_desk import TICKET
 from tests.example.support import ROOT, Answer, Limit, Site, probe, serve_as_documented, until_429
-from tests.services import PATIENCE, CacheServer, DatabaseServer
+from tests.services import PATIENCE, CacheServer, DatabaseFile, DatabaseServer
 
 from .load import NAME, Load
 
@@ -41,20 +42,18 @@ def is_503(answer: Answer) -> bool:
 
 
 @pytest.fixture(scope="module")
-def database_server(django_db_blocker: Any) -> Iterator[DatabaseServer]:
-    """A server of the kind that the tests run on, for this module alone."""
-    if connection.vendor == "sqlite":
-        # On SQLite nothing is lacking, so this is no failure where services are required.
-        pytest.skip("SQLite has no server that could be stopped")
+def database_server(django_db_blocker: Any) -> Iterator[Any]:
+    """A database of the kind that the tests run on, which can be stopped."""
     with django_db_blocker.unblock():
-        server = DatabaseServer(connection.vendor)
+        is_file = connection.vendor == "sqlite"
+        server = DatabaseFile() if is_file else DatabaseServer(connection.vendor)
         yield server
     server.remove()
 
 
 @each_server
 def test_a_database_that_crashes_and_comes_back(
-    program: str, database_server: DatabaseServer, tmp_path: Path
+    program: str, database_server: Any, tmp_path: Path
 ) -> None:
     """What needs it is 503, what does not is served; nothing is lost, nothing half written."""
     with serve_as_documented(program, tmp_path, database_server.url) as site:
@@ -89,9 +88,11 @@ def whole_tickets(database_url: str) -> set[str]:
 
 @each_server
 def test_a_database_that_does_not_answer(
-    program: str, database_server: DatabaseServer, tmp_path: Path
+    program: str, database_server: Any, tmp_path: Path
 ) -> None:
     """Each request waits for its time-out and no longer, and those that need none do not wait."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no server that could be frozen")
     # The project's own values, only shorter; less than two seconds libpq does not take.
     url = f"{database_server.url}?connect_timeout=2"
     url += "&read_timeout=2" if connection.vendor == "mysql" else ""
@@ -107,6 +108,34 @@ def test_a_database_that_does_not_answer(
         finally:
             database_server.thaw()
         assert site.request("/api/user", token="valid").status == 200
+
+
+LOCKS = {
+    "sqlite": ("timeout=1", "BEGIN IMMEDIATE"),
+    "postgresql": ("options=-c%20lock_timeout%3D500", "LOCK TABLE help_desk_ticket"),
+    "mysql": (
+        "init_command=SET%20innodb_lock_wait_timeout%3D1",
+        "SELECT * FROM help_desk_ticket WHERE id = 1 FOR UPDATE",
+    ),
+}
+
+
+def test_a_row_that_somebody_has_locked(database_server: Any, tmp_path: Path) -> None:
+    """It is 503, and may be tried again in a second."""
+    option, lock = LOCKS[connection.vendor]
+    url = f"{database_server.url}?{option}"
+    with serve_as_documented("gunicorn", tmp_path, url) as site:
+        holder = ConnectionHandler({"default": database(database_server.url)})["default"]
+        change = {"method": "PATCH", "json": {"subject": "Locked"}}
+        with closing(holder):
+            holder.set_autocommit(False)
+            with holder.cursor() as cursor:
+                cursor.execute(lock)
+            answer = site.as_acme("/api/v1/tickets/1", **change)
+            assert is_503(answer)
+            assert answer.headers["Retry-After"] == "1"
+            holder.rollback()
+        assert site.as_acme("/api/v1/tickets/1", **change).status == 200
 
 
 # --- The cache --------------------------------------------------------------------------------
