@@ -19,7 +19,7 @@ from django.dispatch import Signal
 from . import tokens
 from .addresses import find_address
 from .request_ids import get_request_id
-from .signals import TOKEN_SIGNALS
+from .signals import TOKEN_SIGNALS, token_used
 
 logger = logging.getLogger("connectnow_api.tokens")
 
@@ -35,7 +35,7 @@ class TokenEvent:
     """
 
     action: str
-    """A key of ``signals.TOKEN_SIGNALS``."""
+    """A key of ``signals.TOKEN_SIGNALS``, or ``used``."""
     kind: str
     """The label of the model, such as ``connectnow_api.APIToken``."""
     token_id: str = ""
@@ -130,6 +130,18 @@ def emit_for_value(action: str, request: Any, kind: Any, value: str, *, reason: 
     fingerprint = tokens.fingerprint(tokens.digest(value))
     said = {"action": action, "kind": kind._meta.label, "fingerprint": fingerprint}
     _send(kind, None, TokenEvent(**said, **_said_by(request), reason=reason))
+
+
+def describe_use(request: Any, token: Any) -> TokenEvent:
+    """Return a request's use of ``token`` as an event, which is neither logged nor sent."""
+    return TokenEvent(**{**_said_of("used", token), **_said_by(request)})
+
+
+def emit_used(request: Any, token: Any) -> None:
+    """Signal that a request was authenticated by ``token``; without receivers it costs nothing."""
+    kind = type(token)
+    if token_used.has_listeners(kind):
+        token_used.send_robust(sender=kind, event=describe_use(request, token), token=token)
 
 
 def _send(kind: type[Any], token: Any, event: TokenEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
 from django.apps import apps
@@ -109,6 +109,29 @@ class APISettings:
     def token_parameters(self) -> tuple[str, ...]:
         """The parameter names that may hold a token of any kind: never repeated in a link."""
         return tuple(self.user_settings.get("TOKEN_PARAMETERS", ("api_token",)))
+
+    @property
+    def query_token_deprecation(self) -> date | None:
+        """Since when tokens in the query are deprecated, for ``Deprecation``; ``None``: not."""
+        found: date | None = self.user_settings.get("QUERY_TOKEN_DEPRECATION")
+        return found
+
+    @property
+    def query_token_sunset(self) -> date | None:
+        """When tokens in the query will be refused, for ``Sunset``; ``None``: that is not said."""
+        found: date | None = self.user_settings.get("QUERY_TOKEN_SUNSET")
+        return found
+
+    @property
+    def query_token_link(self) -> str | None:
+        """Where a person can read what to do instead, for ``Link``."""
+        found: str | None = self.user_settings.get("QUERY_TOKEN_LINK")
+        return found
+
+    @property
+    def count_placements(self) -> bool:
+        """Whether it is counted in the cache how many tokens were sent where."""
+        return bool(self.user_settings.get("COUNT_PLACEMENTS", False))
 
     @property
     def realm(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils.functional import Promise
@@ -78,9 +79,21 @@ def _is_function(value: Any) -> bool:
         return False
 
 
+def _is_moment(value: Any) -> bool:
+    """Tell whether a value is a day, or a time whose zone is known."""
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    return isinstance(value, date)
+
+
+def _is_url(value: Any) -> bool:
+    return _is_header_value(value) and re.fullmatch(r"https?://[^\s<>,]+", value) is not None
+
+
 _BOOL = (_is_bool, "True or False", "False")
 _COUNT = (_is_number(1), "a whole number from 1", "50")
 _TEXT = (_is_text, "a text")
+_MOMENT = (_or_none(_is_moment), "a date, an aware datetime, or None", "date(2027, 1, 1)")
 
 is_names = _is_list_of(_is_text)
 is_cache_policy = _is_one_of("open", "closed")
@@ -175,6 +188,14 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         '["revoked", "refused"]',
     ),
     "TOKEN_PARAMETERS": (_is_list_of(_is_text), "a list of parameter names", '["api_token"]'),
+    "QUERY_TOKEN_DEPRECATION": _MOMENT,
+    "QUERY_TOKEN_SUNSET": _MOMENT,
+    "QUERY_TOKEN_LINK": (
+        _or_none(_is_url),
+        "an absolute URL, or None",
+        '"https://example.com/docs/tokens"',
+    ),
+    "COUNT_PLACEMENTS": _BOOL,
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),
     "TRUSTED_PROXIES": (_is_number(0), "a whole number from 0", "0"),
     "ON_CACHE_FAILURE": (is_cache_policy, '"open" or "closed"', '"open"'),

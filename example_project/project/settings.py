@@ -154,13 +154,23 @@ if memcached := os.environ.get("MEMCACHED_URL"):
         }
     }
 
-# --- What is logged ---------------------------------------------------------------------------
+# --- What is logged and reported ----------------------------------------------------------------
 
+DEFAULT_EXCEPTION_REPORTER = "connectnow_api.reports.TokenExceptionReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "connectnow_api.reports.TokenExceptionReporterFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    # What is sent in a query would be quoted by lines that quote a URL.
+    "filters": {"tokens": {"()": "connectnow_api.logs.RedactTokens"}},
     "formatters": {"line": {"format": "[{asctime}] {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["tokens"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Answers below 500 are the client's affair, and the server logs a line for each anyway.
     "loggers": {"django.request": {"level": "ERROR"}},
