@@ -58,19 +58,25 @@ def has_query_token(request: Any) -> bool:
 def keep_private(request: Any, response: Any) -> None:
     """Keep an answer out of caches and referrers, if its request's URL may hold a token.
 
-    Nor does it lead on to a URL with a token in it.
+    Nor does it lead on to a URL with a token in it; and, if the site retires the placement, it says
+    where to read of that (``Link``, RFC 8594 and RFC 9745).
     """
-    if has_query_token(request):
-        mark(response)
-        if status.is_redirect(response.status_code) and response.get("Location"):
-            response["Location"] = without_tokens(response["Location"], request)
+    if not has_query_token(request):
+        return
+    mark(response)
+    if status.is_redirect(response.status_code) and response.get("Location"):
+        response["Location"] = without_tokens(response["Location"], request)
+    if api_settings.query_token_link:
+        link = f'<{api_settings.query_token_link}>; rel="deprecation"; type="text/html"'
+        others = response.get("Link", "")
+        if link not in others:
+            response["Link"] = ", ".join(filter(None, [others, link]))
 
 
 def mark(headers: MutableMapping[str, str] | Any) -> None:
-    """Set what an answer to a request with a token in its URL carries.
+    """Set the headers of an answer to a request with a token in its URL that replace others.
 
-    RFC 6750 section 2.3; and, if the site retires the placement, ``Deprecation`` (RFC 9745),
-    ``Sunset`` and a ``Link`` (RFC 8594).
+    RFC 6750 section 2.3; ``Deprecation`` (RFC 9745) and ``Sunset`` (RFC 8594) if the site says so.
     """
     headers["Cache-Control"] = "private, no-store"
     headers["Referrer-Policy"] = "no-referrer"
@@ -78,11 +84,6 @@ def mark(headers: MutableMapping[str, str] | Any) -> None:
         headers["Deprecation"] = f"@{seconds_of(deprecation)}"
     if (sunset := api_settings.query_token_sunset) is not None:
         headers["Sunset"] = http_date(seconds_of(sunset))
-    if api_settings.query_token_link:
-        link = f'<{api_settings.query_token_link}>; rel="deprecation"; type="text/html"'
-        others = headers.get("Link", "")
-        if link not in others:
-            headers["Link"] = ", ".join(filter(None, [others, link]))
 
 
 def seconds_of(moment: date) -> int:

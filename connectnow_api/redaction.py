@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
+from django.core.exceptions import ImproperlyConfigured
+
 from . import tokens
 from .settings import api_settings
 
@@ -35,6 +37,7 @@ _QUOTE = f"(?:{'|'.join(_QUOTES)})"
 _SPACE = r"(?:\s|\+|%20)"
 _START = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2}))"
 """Where a word begins, be it after an escaped character."""
+_IN_URL = r"[^&\s\"'<>\\,;#)}\]]"
 _TOKEN = re.compile(
     # One of ours, of any kind; and Sanctum's, which sites that come from Laravel accept.
     rf"{_START}(?:{tokens.PATTERN}|[0-9]{{1,20}}(?:\||%7[Cc])[0-9A-Za-z]{{40,255}})"
@@ -58,9 +61,17 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted({value for value in secrets if len(value) >= SHORTEST}, key=len):
         for spelling in _spellings(secret):
             text = text.replace(spelling, REDACTED)
-    for pattern in (_HEADER, *_patterns(tuple(api_settings.token_parameters))):
+    for pattern in (_HEADER, *_patterns(_parameters())):
         text = pattern.sub(_without_value, text)
     return _TOKEN.sub(REDACTED, text)
+
+
+def _parameters() -> tuple[str, ...]:
+    """Return the names that tokens are sent by; a server's log may be older than its settings."""
+    try:
+        return tuple(api_settings.token_parameters)
+    except ImproperlyConfigured:
+        return ("api_token",)
 
 
 def _spellings(secret: str) -> set[str]:
@@ -77,8 +88,8 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     name = rf"{_START}(?<![_-])(?:{'|'.join(map(_name, names))})"
     brackets = r"(?:(?:\[|%5B)[^\]\[&=\s]{0,64}?(?:\]|%5D))?"
     # A value ends where its parameter, its URL, its attribute or its sentence does.
-    value = r"(?:(?!&amp;|&quot;|&\#x27;|&\#39;)[^&\s\"'<>\\,;#)}\]])+"
-    within = value.replace("(?!", "(?!%26|%23|")
+    value = rf"(?!{re.escape(REDACTED)})(?:(?!&amp;|&quot;|&\#x27;|&\#39;){_IN_URL})+"
+    within = value.replace("(?!&", "(?!%26|%23|&")
     opening = rf"{_SPACE}{{0,9}}[:,=]{_SPACE}{{0,9}}(?:[\[(]{_SPACE}{{0,9}})?"
     quoted = "|".join(f"(?P<mark{n}>{q}){v}" for n, (q, v) in enumerate(_QUOTES.items()))
     part = r"(?:\r?\n[^\r\n]{1,200}){0,9}(?:\r?\n){2}"

@@ -120,9 +120,10 @@ def test_every_setting_has_a_check() -> None:
     assert set(checks.VALUES) | {"PROFILE", "PREFIXES"} == set(PROFILE_KEYS) | SITE_KEYS
 
 
+NAIVE = datetime.fromisoformat("2027-01-01T00:00")
 BAD: dict[str, list[Any]] = {
-    "QUERY_TOKEN_DEPRECATION": ["2027-01-01", 5, datetime.min, True],
-    "QUERY_TOKEN_SUNSET": ["2027-01-01", 5, datetime.min],
+    "QUERY_TOKEN_DEPRECATION": ["2027-01-01", 5, NAIVE, True],
+    "QUERY_TOKEN_SUNSET": ["2027-01-01", 5, NAIVE],
     "QUERY_TOKEN_LINK": ["/docs", "https://a b", "https://a>", 5],
     "COUNT_PLACEMENTS": ["yes", None, 1],
     "REQUEST_ID": ["no.such.function", "django_guid", 5, True],

@@ -135,6 +135,11 @@ def test_any_value_in_json(value: str) -> None:
     assert json.loads(redacted) == {"api_token": REDACTED, "a": "b"}
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_redacted_stays_as_it_is(place: str) -> None:
+    assert redact(place.format(REDACTED)) == place.format(REDACTED)
+
+
 @given(st.text(st.sampled_from("api_token[]=%&\"'\\:,{ BearerAuthorization|\r\n0")))
 def test_no_text_is_a_crash(text: str) -> None:
     assert isinstance(redact(text, [text]), str)

@@ -266,16 +266,16 @@ def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Po
 
 @contextmanager
 def serve_as_documented(
-    program: str, folder: Path, database_url: str, **variables: str
+    program: str, folder: Path, database_url: str, *, options: str = "", **variables: str
 ) -> Iterator[Site]:
     """Run the command of docs/example.md that begins with ``program``, at a free port.
 
-    ``variables`` are further ones of its environment.
+    ``options`` are further ones of the command, ``variables`` of its environment.
     """
     credentials, log = folder / "credentials.json", folder / "log"
     manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
     port = free_port()
-    command = documented_command(program).replace("8000", str(port))
+    command = f"{documented_command(program)} {options}".replace("8000", str(port))
     with log.open("w") as output:
         process = subprocess.Popen(
             shlex.split(command),
