@@ -12,7 +12,10 @@ from tests.example.support import Site, serve_as_documented, wait_for
 
 __all__ = ["new_database"]
 
-OPTIONS = {"gunicorn": "--access-logfile - --log-level debug", "uvicorn": "--log-level debug"}
+OPTIONS = {
+    "gunicorn": "--access-logfile - --log-level debug",
+    "uvicorn": "--access-log --log-level debug",
+}
 """What makes the servers say more than the documented commands do."""
 
 
