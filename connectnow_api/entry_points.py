@@ -3,6 +3,9 @@
 Django reads the query as soon as it finds a ``charset`` that Python knows, while it builds the
 request: one that decodes no text (``base64``), or a query with too many parameters, is a crash
 there (5.2 to 6.1), and the server answers with a page of its own.
+
+And it takes the end of a WSGI server's stream for the end of the body, however many bytes were
+promised. Our parsers ask for the length of what they read; a multipart parser reads piece by piece.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .request_bodies import DIGITS, WholeBody
 from .settings import is_api_path
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*(?P<charset>[^;]*)", re.IGNORECASE)
@@ -20,23 +24,30 @@ WSGIApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def wsgi(application: WSGIApplication) -> WSGIApplication:
-    """Return a WSGI application that is safe from the ``charset`` of requests below ``PREFIXES``.
+    """Return a WSGI application that is safe from what requests below ``PREFIXES`` say wrongly.
 
     In ``wsgi.py``: ``application = wsgi(get_wsgi_application())``. UTF-8, which needs no saying,
     is taken out of ``Content-Type``; any other charset is put in a form that Django passes over
-    and parsers refuse.
+    and parsers refuse. A body that ends before its ``Content-Length`` is that of a client that is
+    gone, whoever reads it.
     """
 
     def guarded(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if is_api_path(environ.get("PATH_INFO", "")):
             environ["CONTENT_TYPE"] = safe_content_type(environ.get("CONTENT_TYPE", ""))
+            length = environ.get("CONTENT_LENGTH") or ""
+            if DIGITS.fullmatch(length):
+                environ["wsgi.input"] = WholeBody(environ["wsgi.input"], int(length))
         return application(environ, start_response)
 
     return guarded
 
 
 def asgi(application: Any) -> Any:
-    """Return an ASGI application that is as safe; see ``wsgi``."""
+    """Return an ASGI application that is as safe; see ``wsgi``.
+
+    ASGI servers say by themselves that a client is gone.
+    """
 
     async def guarded(scope: dict[str, Any], receive: Any, send: Any) -> Any:
         if scope["type"] == "http" and is_api_path(_path(scope)):

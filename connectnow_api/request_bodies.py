@@ -36,6 +36,28 @@ def is_cut_off(request: Any, body: bytes) -> bool:
     return len(body) < (content_length(request) or 0)
 
 
+class WholeBody:
+    """The stream of a body, as WSGI has it, whose end before its length is an ``OSError``."""
+
+    def __init__(self, stream: Any, length: int) -> None:
+        """Take the server's stream and the bytes that have to come."""
+        self._stream, self._missing = stream, length
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, all there are without it."""
+        return self._count(self._stream.read(size), size)
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return a line, or the first ``size`` bytes of it."""
+        return self._count(self._stream.readline(size), size)
+
+    def _count(self, data: bytes, size: int) -> bytes:
+        self._missing -= len(data)
+        if not data and size and self._missing > 0:
+            raise OSError("the body is not as long as the request says")
+        return data
+
+
 def actual_status(request: Any, status_code: int) -> int:
     """Return 413 for the 400 that Django makes of a form over the limit, else the status.
 
