@@ -22,6 +22,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,6 +44,7 @@ PATIENCE = 120
 """Seconds that anything may take on a busy machine."""
 
 _numbers = itertools.count(1)
+_addresses = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
 
 
 def lack(what: str, *, required: bool = REQUIRED) -> NoReturn:
@@ -309,15 +311,34 @@ def free_port() -> int:
             return port
 
 
+def new_address() -> str:
+    """Return an address of this machine that no test has asked from.
+
+    Limits count by it. Some systems have only one.
+    """
+    address = next(_addresses)
+    with socket.socket() as probed:
+        try:
+            probed.bind((address, 0))
+        except OSError:
+            lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
+    return address
+
+
 def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:
     """Return once a process, which has to stay alive, accepts connections."""
+    wait_for_server(lambda: socket.create_connection(("127.0.0.1", port), timeout=1), process)
+
+
+def wait_for_server(connect: Callable[[], socket.socket], process: subprocess.Popen[Any]) -> None:
+    """The same for whatever ``connect`` connects to."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            connect().close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(f"{process.args!r} does not listen at {port}")
+    raise AssertionError(f"{process.args!r} does not listen")

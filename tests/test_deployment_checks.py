@@ -161,6 +161,12 @@ class Reporter(TokenExceptionReporter):
     pass
 
 
+def test_placements_that_cannot_be_are_no_crash(mount: Mount) -> None:
+    mount_view(mount, placements=None)
+    assert ids() == []
+    assert "connectnow_api.E004" in {message.id for message in checks.check_views()}
+
+
 def test_views_of_others_are_their_own_affair(mount: Mount) -> None:
     mount_view(
         mount,

@@ -31,6 +31,7 @@ from connectnow_api.views import page_not_found
 from .messages import SETTING, check_id, label
 from .mounted import MountedView, is_subclass, mounted_views
 from .settings import needs_sound_settings
+from .values import VALUES
 
 SHOWN = 3
 """How many views a message names."""
@@ -142,11 +143,14 @@ SITE_CHOICES = (
 def _takes_query_tokens(view: MountedView) -> bool:
     own = SimpleNamespace(**{name: view.get(name, UNSET) for name in ("placements", "profile")})
     requests = [SimpleNamespace(path_info=path) for path in view.paths]
-    return any(
-        "query" in (get_value("placements", request, own) if ruled is UNSET else ruled)
+    found = [
+        get_value("placements", request, own) if ruled is UNSET else ruled
         for ruled in (reader.placements for reader in view.token_authenticators)
         for request in requests
-    )
+    ]
+    is_sound, _, _ = VALUES["PLACEMENTS"]
+    # Of others check_views speaks.
+    return any(is_sound(placements) and "query" in placements for placements in found)
 
 
 def _reports_query_tokens(view: MountedView) -> bool:

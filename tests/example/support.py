@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tests.services import PATIENCE, REDIS_URL, free_port, lack, wait_for_port
+from tests.services import PATIENCE, REDIS_URL, free_port, new_address, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
@@ -31,9 +31,6 @@ PROBE = Path(__file__).with_name("probe.py")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 INVALID = "The given data was invalid."
-
-ADDRESSES = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
-"""Addresses of this machine: refused tokens are counted by the one that they come from."""
 
 Headers = dict[str, str] | Iterable[tuple[str, str]]
 
@@ -142,17 +139,6 @@ class Site:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def new_address() -> str:
-    """Return an address of this machine that no test has asked from; some systems have only one."""
-    address = next(ADDRESSES)
-    with socket.socket() as probed:
-        try:
-            probed.bind((address, 0))
-        except OSError:
-            lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
-    return address
 
 
 class Limit(NamedTuple):

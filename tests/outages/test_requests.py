@@ -122,11 +122,11 @@ def said(response: Any) -> tuple[int, Any, str | None]:
     return response.status_code, response.json(), response.get("Retry-After")
 
 
-def test_a_view_that_needs_a_database(client: Client, down: None) -> None:
+def test_promise_20_a_view_that_needs_a_database(client: Client, down: None) -> None:
     assert said(client.get("/flat/view")) == LATER
 
 
-def test_a_view_that_needs_a_cache(client: Client) -> None:
+def test_promise_20_a_view_that_needs_a_cache(client: Client) -> None:
     assert said(client.get("/flat/cache")) == LATER
 
 
@@ -141,7 +141,7 @@ def test_a_view_of_an_existing_site_without_the_middleware(
     assert said(client.get("/site/mixed")) == LATER
 
 
-def test_what_is_no_view_of_rest_framework(client: Client, down: None) -> None:
+def test_promise_20_what_is_no_view_of_rest_framework(client: Client, down: None) -> None:
     assert said(client.get("/flat/plain")) == LATER
     assert said(client.get("/flat/crash")) == (500, {"message": "Server Error"}, None)
 

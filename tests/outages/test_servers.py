@@ -52,7 +52,7 @@ def database_server(django_db_blocker: Any) -> Iterator[Any]:
 
 
 @each_server
-def test_a_database_that_crashes_and_comes_back(
+def test_row_08_a_database_that_crashes_and_comes_back(
     program: str, database_server: Any, tmp_path: Path
 ) -> None:
     """What needs it is 503, what does not is served; nothing is lost, nothing half written."""
