@@ -255,8 +255,8 @@ def test_chunks_under_asgi(
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
     mount({"flat/x": Echo.as_view()})
     coming = [
-        {"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]}
-        for piece in pieces
+        {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
+        for number, piece in enumerate(pieces, 1)
     ]
     sent: list[Any] = []
 
