@@ -12,7 +12,7 @@ from django.utils.http import http_date
 from rest_framework import status
 
 from .settings import api_settings, parameters_with_tokens
-from .wire.links import base_name
+from .wire.links import plain_name
 
 
 def sent_query(request: Any) -> Any:
@@ -32,8 +32,8 @@ def take_out(request: Any) -> None:
         sent = django_request.GET
     except SuspiciousOperation:
         return
-    names = {name.lower() for name in parameters_with_tokens(request)}
-    found = [key for key in sent if base_name(key).lower() in names]
+    names = {*map(plain_name, parameters_with_tokens(request))}
+    found = [key for key in sent if plain_name(key) in names]
     if not found:
         return
     rest = sent.copy()
@@ -96,12 +96,12 @@ def seconds_of(moment: date) -> int:
 def without_tokens(url: str, request: Any) -> str:
     """Return a URL without the parameters that may hold a token; the rest as it is spelt."""
     parts = urlsplit(url)
-    names = {name.lower() for name in parameters_with_tokens(request)}
+    names = {*map(plain_name, parameters_with_tokens(request))}
     kept = "&".join(_without(parts.query, names))
     return url if kept == parts.query else parts._replace(query=kept).geturl()
 
 
 def _without(query: str, names: set[str]) -> Iterator[str]:
     for pair in query.split("&"):
-        if base_name(unquote_plus(pair.partition("=")[0])).lower() not in names:
+        if plain_name(unquote_plus(pair.partition("=")[0])) not in names:
             yield pair

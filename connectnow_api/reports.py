@@ -22,7 +22,7 @@ from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 from .query_tokens import sent_query
 from .redaction import redact
 from .settings import api_settings
-from .wire.links import base_name
+from .wire.links import plain_name
 
 
 class TokenExceptionReporterFilter(SafeExceptionReporterFilter):
@@ -90,8 +90,7 @@ def _tokens_in(values: QueryDict) -> Iterator[str]:
 
 
 def _is_token(name: str) -> bool:
-    names = {known.lower() for known in api_settings.token_parameters}
-    return base_name(name).lower() in names
+    return plain_name(name) in {*map(plain_name, api_settings.token_parameters)}
 
 
 def _without_tokens(values: Any, substitute: str) -> Any:

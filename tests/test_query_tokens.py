@@ -67,7 +67,9 @@ def test_promise_15_views_find_no_token_in_the_query(client: Client, text: str) 
         assert answer.json() == {"seen": {"a": ["1", "2"]}, "django": ["a"]}
 
 
-@pytest.mark.parametrize("name", ["api_token[]", "api_token[0]", "API_TOKEN"])
+@pytest.mark.parametrize(
+    "name", ["api_token[]", "api_token[0]", "API_TOKEN", "%20api_token", "api_token%00"]
+)
 def test_promise_15_other_spellings_are_taken_out_too(client: Client, name: str) -> None:
     """None of them is read as a token, and whoever meant one is not exposed."""
     assert client.get(f"/flat/seen?{name}=x&a=1").json()["seen"] == {"a": ["1"]}
