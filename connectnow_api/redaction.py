@@ -43,12 +43,16 @@ _TOKEN = re.compile(
     rf"{_START}(?:{tokens.PATTERN}|[0-9]{{1,20}}(?:\||%7[Cc])[0-9A-Za-z]{{40,255}})"
     r"(?![0-9A-Za-z])"
 )
+_OPENING = (
+    rf"{_SPACE}{{0,9}}[:=]{_SPACE}{{0,9}}b?{_QUOTE}?|{_SPACE}{{0,9}},{_SPACE}{{0,9}}b?{_QUOTE}"
+)
 _HEADER = re.compile(
-    rf"(?P<kept>{_START}authorization{_QUOTE}?{_SPACE}{{0,9}}[:=,]{_SPACE}{{0,9}}{_QUOTE}?"
-    rf"[a-z-]{{1,40}}{_SPACE}{{1,9}}|{_START}bearer{_SPACE}{{1,9}}(?=[^\s\"'&=]{{16}}))"
-    rf"(?:(?!{_QUOTE})[^\s,;&<>])+",
+    rf"(?P<kept>{_START}authorization{_QUOTE}?(?:{_OPENING})(?:[a-z-]{{1,40}}{_SPACE}{{1,9}})?"
+    rf"|{_START}bearer{_SPACE}{{1,9}}(?=[^\s\"'&=]{{16}}))(?:(?!{_QUOTE})[^\s,;&<>])+",
     re.IGNORECASE,
 )
+_NEWLINE = r"(?:\r?\n|(?:\\r)?\\n)"
+"""As it is, and as Python and JSON write it."""
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -90,16 +94,19 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     # A value ends where its parameter, its URL, its attribute or its sentence does.
     value = rf"(?!{re.escape(REDACTED)})(?:(?!&amp;|&quot;|&\#x27;|&\#39;){_IN_URL})+"
     within = value.replace("(?!&", "(?!%26|%23|&")
-    opening = rf"{_SPACE}{{0,9}}[:,=]{_SPACE}{{0,9}}(?:[\[(]{_SPACE}{{0,9}})?"
+    # In JSON, in Python, in a page; of a list each value goes.
+    key = rf"{name}{brackets}{_QUOTE}?{_SPACE}{{0,9}}[:,=]{_SPACE}{{0,9}}"
     quoted = "|".join(f"(?P<mark{n}>{q}){v}" for n, (q, v) in enumerate(_QUOTES.items()))
-    part = r"(?:\r?\n[^\r\n]{1,200}){0,9}(?:\r?\n){2}"
+    item = f"b?(?:{'|'.join(f'{q}{v}{q}' for q, v in _QUOTES.items())})"
+    part = f"(?:{_NEWLINE}(?:(?!{_NEWLINE}).){{1,200}}){{0,9}}{_NEWLINE}{{2}}"
     spellings = (
         rf"(?P<kept>{name}{brackets}=){value}",
         # A URL within a URL.
         rf"(?P<kept>{name}{brackets}%3D){within}",
-        rf"{name}{brackets}{_QUOTE}{opening}(?:{quoted})",
+        rf"(?P<kept>{key}[\[(]{_SPACE}{{0,9}}){item}(?:{_SPACE}{{0,9}},{_SPACE}{{0,9}}{item})+",
+        rf"{key}(?:[\[(]{_SPACE}{{0,9}})?b?(?:{quoted})",
         # A part of a multipart form.
-        rf"(?P<kept>{name}{brackets}{_QUOTE}[^\r\n]{{0,200}}{part})[^\r\n]+",
+        rf"(?P<kept>{name}{brackets}{_QUOTE}[^\r\n\\]{{0,200}}{part})(?:(?!{_NEWLINE}).)+",
     )
     return [re.compile(spelling, re.IGNORECASE | re.DOTALL) for spelling in spellings]
 

@@ -43,6 +43,11 @@ PLACES = [
     "{{&#39;api_token&#39;: [&#39;{}&#39;]}}",
     'Content-Disposition: form-data; name="api_token"\r\n\r\n{}\r\n--x--',
     'name="api_token"\r\nContent-Type: text/plain\r\n\r\n{}\r\n--x--',
+    "b'name=\"api_token\"\\r\\n\\r\\n{}\\r\\n--x--'",
+    "api_token = '{}'",
+    "f(api_token='{}', b=1)",
+    "(b'authorization', b'Bearer {}')",
+    "Authorization: {}",
     "Authorization: Bearer {}",
     "authorization: ChatToken {}",
     "'HTTP_AUTHORIZATION': 'Bearer {}'",
@@ -56,6 +61,19 @@ PLACES = [
 @pytest.mark.parametrize("secret", [TOKEN, SECRET])
 def test_places(place: str, secret: str) -> None:
     assert redact(place.format(secret)) == place.format(REDACTED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<QueryDict: {{'api_token': ['{}', 'x, y', \"it's\"], 'a': ['b']}}>",
+        '{{"api_token": ["{}","x"]}}',
+    ],
+)
+def test_each_value_of_a_list(text: str) -> None:
+    before, _, after = redact(text.format(SECRET)).partition(REDACTED)
+    assert before == text.partition("[")[0].replace("{{", "{") + "["
+    assert after in ("], 'a': ['b']}>", "]}")
 
 
 @pytest.mark.parametrize(
@@ -80,6 +98,7 @@ def test_whatever_has_the_form_of_a_token(text: str, secret: str) -> None:
         "",
         "GET /api/issues?page=2&per_page=3 HTTP/1.1",
         "api_token is missing",
+        "Vary: Authorization, Cookie",
         "my_api_token_count=3",
         'Bearer realm="api", error="invalid_token"',
         "the bearer of good news",
