@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -39,10 +40,16 @@ PREFIXES = ("flat", "resource")
 Issue = Callable[..., Any]
 
 
+def refuse_infinity(number: float) -> None:
+    """What ``FloatField`` does by itself since Django REST framework 3.18."""
+    if not math.isfinite(number):
+        raise serializers.ValidationError("A valid number is required.")
+
+
 class ItemSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(required=False)
     meta = serializers.JSONField(required=False)
-    ratio = serializers.FloatField(required=False)
+    ratio = serializers.FloatField(required=False, validators=[refuse_infinity])
 
 
 class Items(APIView):

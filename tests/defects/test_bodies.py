@@ -204,6 +204,12 @@ def test_row_31_numbers_beyond_floats(client: Client, crashes: Any, number: byte
     assert not crashes
 
 
+@pytest.mark.parametrize("text", ["1e999", "-inf", "nan", "9" * 400])
+def test_row_31_texts_that_are_no_numbers_of_json(client: Client, text: str) -> None:
+    for prefix in PREFIXES:
+        invalid(post(client, f"/{prefix}/items", {"ratio": text}), "ratio")
+
+
 def test_row_31_numbers_beyond_floats_that_nobody_checks(client: Client, crashes: Any) -> None:
     """Even a view that gives back what it was sent does not crash."""
     assert answer(post(client, "/flat/raw", b'{"a": 1e999}'))[0] in (400, 422)
