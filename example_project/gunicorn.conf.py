@@ -20,6 +20,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
 chdir = str(Path(__file__).parent)
 wsgi_app = "project.wsgi"
+# Nobody stands in front: what a client says of its scheme is its own word.
+forwarded_allow_ips = ""
 threads = 4
 """So that clients who take their time hold up nobody else of the same process."""
 
