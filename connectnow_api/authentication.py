@@ -76,7 +76,6 @@ class BaseAPITokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Any) -> tuple[Any, AbstractAPIToken] | None:
         """Return the token's owner and the token, or ``None``; see the class for what it raises."""
         self._vary_by_credentials(request)
-        take_out(request)
         candidates = self.get_candidates(request)
         if not candidates:
             return None
@@ -86,6 +85,7 @@ class BaseAPITokenAuthentication(BaseAuthentication):
             return None
         django_request_of(request)._api_token_placement = candidate.placement
         token = self.get_token(request, candidate.value)
+        take_out(request)
         last_used.record(token, request)
         placement_counts.record(token, request, candidate.placement)
         emit_used(request, token)

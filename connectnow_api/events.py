@@ -18,6 +18,7 @@ from django.dispatch import Signal
 
 from . import tokens
 from .addresses import find_address
+from .redaction import redact
 from .request_ids import get_request_id
 from .signals import TOKEN_SIGNALS, token_used
 
@@ -54,6 +55,12 @@ class TokenEvent:
     reason: str = ""
     request_id: str = dataclasses.field(default_factory=get_request_id)
     """The request's, from whatever gives it one; empty outside of requests."""
+
+    def __post_init__(self) -> None:
+        """Leave no token in what people have written: one may have been called like that."""
+        for field in ("name", "reason"):
+            if value := getattr(self, field):
+                object.__setattr__(self, field, redact(value))
 
     def __str__(self) -> str:
         """Return the event as ``key="value"`` in one line of printable ASCII (CWE-117)."""

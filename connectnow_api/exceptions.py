@@ -76,7 +76,7 @@ class EmptyRequest(MalformedRequest):
 
 
 class IncompleteRequest(APIException):
-    """Fewer bytes arrived than ``Content-Length`` promised, or it promised no number of them."""
+    """Fewer bytes arrived than ``Content-Length`` promised, or nobody promised a number of them."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_detail = "The body is not as long as the request says."

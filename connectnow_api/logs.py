@@ -44,8 +44,13 @@ class RedactTokens(logging.Filter):
 
     def redact(self, record: logging.LogRecord) -> None:
         """Change the record."""
-        record.args = _redact_arguments(record.args)
-        message = record.getMessage()
+        record.args = _redacted(record.args)
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            # What was to be said is worth more than how.
+            record.msg, record.args = f"{record.msg} {record.args!r}", ()
+            message = record.getMessage()
         if (redacted := redact(message)) != message:
             # In the format itself, across arguments, or in one that is no text yet.
             record.msg, record.args = redacted, ()
@@ -53,28 +58,36 @@ class RedactTokens(logging.Filter):
             # Formatters write what is there already.
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         for name, value in vars(record).items():
-            if name not in _KNOWN and name not in ("msg", "args") and isinstance(value, str):
-                setattr(record, name, redact(value))
+            if name not in _KNOWN and name not in ("msg", "args"):
+                setattr(record, name, _redacted(value))
 
 
-def _redact_arguments(arguments: Any) -> Any:
-    """Return the arguments of a record with their texts redacted, in what they came in."""
-    if isinstance(arguments, Mapping):
-        found = copy.copy(arguments)
-        changed = {key: _redact_named(key, value) for key, value in arguments.items()}
-        return {**changed} if not hasattr(found, "update") else _updated(found, changed)
-    if isinstance(arguments, tuple):
-        return tuple(redact(value) if isinstance(value, str) else value for value in arguments)
-    return arguments
+def _redacted(value: Any) -> Any:
+    """Return a value with its texts redacted, in what they came in; other objects as they are."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        found = {key: _redact_named(key, each) for key, each in value.items()}
+        return _in_place(value, found)
+    if type(value) in (list, tuple):
+        return type(value)(map(_redacted, value))
+    return value
 
 
-def _updated(found: Any, changed: Mapping[Any, Any]) -> Any:
-    found.update(changed)
-    return found
+def _in_place(mapping: Mapping[Any, Any], found: dict[Any, Any]) -> Mapping[Any, Any]:
+    """Return a mapping of the same class, which may have a way of its own to be asked."""
+    if not isinstance(mapping, dict):
+        return found
+    copied = copy.copy(mapping)
+    copied.update(found)
+    return copied
 
 
 def _redact_named(name: Any, value: Any) -> Any:
-    """Return a text by what it is called: gunicorn's access log has headers by name."""
-    if not isinstance(value, str):
-        return value
-    return REDACTED if "authorization" in str(name).lower() and value != "-" else redact(value)
+    """Return a value by what it is called: gunicorn's access log has headers by name."""
+    if isinstance(value, str) and "authorization" in str(name).lower() and value != "-":
+        return REDACTED
+    if isinstance(value, str | int | float | bool | Mapping | list | tuple | None):
+        return _redacted(value)
+    said = str(value)
+    return value if redact(said) == said else redact(said)

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 
+from .redaction import redact
 from .request_ids import described
 
 
@@ -22,7 +23,7 @@ class Outages:
     def report(self, text: str, exc: Exception) -> None:
         """Log ``text`` and the exception as an error, unless a line is less than a minute old."""
         if self._is_due():
-            said = " ".join(f"{type(exc).__name__}: {exc}".split())
+            said = redact(" ".join(f"{type(exc).__name__}: {exc}".split()))
             self.logger.error("%s: %s%s", text, said, described())
 
     def _is_due(self) -> bool:

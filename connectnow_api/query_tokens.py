@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from django.core.exceptions import SuspiciousOperation
 from django.utils.http import http_date
 from rest_framework import status
 
+from .redaction import REDACTED, redact
 from .settings import api_settings, parameters_with_tokens
 from .wire.links import plain_name
 
@@ -20,10 +21,23 @@ def sent_query(request: Any) -> Any:
     return getattr(request, "_api_sent_query", None) or request.GET
 
 
-def take_out(request: Any) -> None:
-    """Let views find no token in ``request.query_params``, whose placements stay readable for us.
+def take_out_unless_wanted(request: Any) -> None:
+    """Do as ``take_out``, unless an authenticator of somebody else's may look for its own token."""
+    found = getattr(request, "authenticators", None) or ()
+    if all(hasattr(each, "placements") or _is_of_drf(each) for each in found):
+        take_out(request)
 
-    A query that Django refuses to read is left to whoever asks for it.
+
+def _is_of_drf(authenticator: Any) -> bool:
+    """Tell whether an authenticator is one of DRF's own, which read no query."""
+    return type(authenticator).__module__ == "rest_framework.authentication"
+
+
+def take_out(request: Any) -> None:
+    """Let nobody find a token in the query any more, but those who ask ``sent_query``.
+
+    Neither in ``request.query_params`` nor in Django's ``request.GET``, nor in the URL that links
+    are built of. A query that Django refuses to read is left to whoever asks for it.
     """
     django_request = getattr(request, "_request", request)
     if hasattr(django_request, "_api_sent_query"):
@@ -41,6 +55,8 @@ def take_out(request: Any) -> None:
         del rest[key]
     rest._mutable = False
     django_request._api_sent_query, django_request.GET = sent, rest
+    query = django_request.META.get("QUERY_STRING", "")
+    django_request.META["QUERY_STRING"] = "&".join(_without(query, names))
 
 
 def has_query_token(request: Any) -> bool:
@@ -98,7 +114,9 @@ def without_tokens(url: str, request: Any) -> str:
     parts = urlsplit(url)
     names = {*map(plain_name, parameters_with_tokens(request))}
     kept = "&".join(_without(parts.query, names))
-    return url if kept == parts.query else parts._replace(query=kept).geturl()
+    rest = url if kept == parts.query else parts._replace(query=kept).geturl()
+    # One may stand in a URL within this one, as a page to log in is given where to go on.
+    return redact(rest).replace(REDACTED, quote(REDACTED))
 
 
 def _without(query: str, names: set[str]) -> Iterator[str]:

@@ -29,14 +29,17 @@ _QUOTES = {
     "'": r"(?:\\.|[^'\\])+",
     **{
         escaped: f"(?:(?!{escaped}).)+"
-        for escaped in ("&quot;", "&#34;", "&#x27;", "&#39;", "%22", "%27")
+        for escaped in (
+            *("&quot;", "&#34;", "&#x27;", "&#39;", "%22", "%27"),
+            *("&amp;quot;", "&amp;#x27;", "&amp;#39;"),
+        )
     },
 }
 """Quotation marks, as they are and as texts within texts have them, to what may stand in them."""
 _QUOTE = f"(?:{'|'.join(_QUOTES)})"
 _SPACE = r"(?:\s|\+|%20)"
-_START = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2}))"
-"""Where a word begins, be it after an escaped character."""
+_START = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2}))"
+"""Where a word begins, be it after an escaped character, or one that is escaped twice."""
 _IN_URL = r"[^&\s\"'<>\\,;#)}\]]"
 _TOKEN = re.compile(
     # One of ours, of any kind; and Sanctum's, which sites that come from Laravel accept.
@@ -93,7 +96,7 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     brackets = r"(?:(?:\[|%5B)[^\]\[&=\s]{0,64}?(?:\]|%5D))?"
     # A value ends where its parameter, its URL, its attribute or its sentence does.
     value = rf"(?!{re.escape(REDACTED)})(?:(?!&amp;|&quot;|&\#x27;|&\#39;){_IN_URL})+"
-    within = value.replace("(?!&", "(?!%26|%23|&")
+    within = value.replace("(?!&", "(?!%(?:25)*26|%23|&")
     # In JSON, in Python, in a page; of a list each value goes.
     key = rf"{name}{brackets}{_QUOTE}?{_SPACE}{{0,9}}[:,=]{_SPACE}{{0,9}}"
     quoted = "|".join(f"(?P<mark{n}>{q}){v}" for n, (q, v) in enumerate(_QUOTES.items()))
@@ -102,7 +105,7 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     spellings = (
         rf"(?P<kept>{name}{brackets}=){value}",
         # A URL within a URL.
-        rf"(?P<kept>{name}{brackets}%3D){within}",
+        rf"(?P<kept>{name}{brackets}%(?:25)*3D){within}",
         rf"(?P<kept>{key}[\[(]{_SPACE}{{0,9}}){item}(?:{_SPACE}{{0,9}},{_SPACE}{{0,9}}{item})+",
         rf"{key}(?:[\[(]{_SPACE}{{0,9}})?b?(?:{quoted})",
         # A part of a multipart form.
@@ -117,9 +120,14 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def _name(name: str) -> str:
-    """Return a pattern of a name in which any character may be escaped as URLs do it."""
-    return "".join(f"(?:{re.escape(c)}|{_escaped(c)})" for c in name)
+    """Return a pattern of a name, any character of which URLs or JSON may have escaped."""
+    return "".join(
+        rf"(?:{re.escape(c)}|{_in_url(c)}|\\{{1,8}}u{ord(c):04x})"
+        if ord(c) < 0x10000
+        else re.escape(c)
+        for c in name
+    )
 
 
-def _escaped(character: str) -> str:
+def _in_url(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode())

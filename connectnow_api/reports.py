@@ -46,6 +46,14 @@ class TokenExceptionReporterFilter(SafeExceptionReporterFilter):
 class TokenExceptionReporter(ExceptionReporter):
     """Django's reporter, with tokens taken out of the finished page or text."""
 
+    def get_traceback_frames(self) -> list[dict[str, Any]]:
+        """Return the frames, with variables that are safe however Django breaks and cuts them."""
+        secrets = [*secrets_of(self.request)]
+        frames: list[dict[str, Any]] = super().get_traceback_frames()
+        for frame in frames:
+            frame["vars"] = [(name, _shown(value, secrets)) for name, value in frame["vars"]]
+        return frames
+
     def get_traceback_data(self) -> dict[str, Any]:
         """Return what the report is made of, with a query that has no tokens."""
         found = super().get_traceback_data()
@@ -64,6 +72,26 @@ class TokenExceptionReporter(ExceptionReporter):
     def get_traceback_text(self) -> SafeString:
         """Return the text of a mail."""
         return SafeString(redact(super().get_traceback_text(), secrets_of(self.request)))
+
+
+class _Shown:
+    """What is shown of a value in its place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _shown(value: Any, secrets: list[str]) -> Any:
+    """Return a value, or its ``repr`` without tokens if there are some in it."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - Django says that there is one that cannot be shown
+        return value
+    redacted = redact(text, secrets)
+    return value if redacted == text else _Shown(redacted)
 
 
 def secrets_of(request: Any) -> Iterator[str]:

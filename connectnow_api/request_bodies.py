@@ -23,8 +23,14 @@ def content_length(request: Any) -> int | None:
 
 
 def has_sound_length(request: Any) -> bool:
-    """Tell whether ``Content-Length`` is missing, empty or a number."""
-    return not request.META.get("CONTENT_LENGTH") or content_length(request) is not None
+    """Tell whether ``Content-Length`` is a number, or missing from a request without a body.
+
+    With ``Transfer-Encoding`` in its place there is a body, which neither Django under WSGI nor
+    Django REST framework reads: it would count as empty (RFC 9112 section 6.3).
+    """
+    if not request.META.get("CONTENT_LENGTH"):
+        return "HTTP_TRANSFER_ENCODING" not in request.META
+    return content_length(request) is not None
 
 
 def is_too_large(length: int | None) -> bool:

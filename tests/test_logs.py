@@ -119,8 +119,21 @@ class Unspeakable:
 
 def test_a_record_that_cannot_be_searched_says_so(log: Log) -> None:
     log.logger.warning("%s", Unspeakable())
-    log.logger.warning("%d", "no number")
-    assert log.text == f"{LOST}\n" * 2
+    assert log.text == f"{LOST}\n"
+
+
+def test_arguments_that_do_not_fit_are_shown(log: Log) -> None:
+    log.logger.warning("%d of %s", URL)  # noqa: PLE1206
+    log.logger.warning("%(a)s", {"b": URL})
+    assert log.text == f"%d of %s ('{CLEAN}',)\n%(a)s {{'b': '{CLEAN}'}}\n"
+
+
+def test_whatever_holds_texts_is_searched() -> None:
+    request = RequestFactory().get(URL)
+    record = logging.makeLogRecord({"msg": "%(a)s", "args": ({"a": request},)})
+    record.data = {"url": URL, "more": [{"url": URL}, (URL, 1)], "request": request}
+    RedactTokens().filter(record)
+    assert TOKEN not in repr(vars(record))
 
 
 def test_every_record_passes() -> None:

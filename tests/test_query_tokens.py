@@ -7,11 +7,15 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.test import Client
 from django.urls import path
 from rest_framework import serializers
-from rest_framework.authentication import SessionAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.generics import ListAPIView
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -110,6 +114,60 @@ def test_promise_15_nor_does_the_one_to_https(client: Client, text: str, setting
     settings.SECURE_SSL_REDIRECT = True
     answer = client.get(f"/flat/seen?api_token={text}&a=1")
     assert (answer.status_code, answer["Location"]) == (301, "https://testserver/flat/seen?a=1")
+
+
+def test_promise_15_nor_one_that_leads_back_by_another_page(
+    client: Client, text: str, settings: Any
+) -> None:
+    def log_in(request: HttpRequest) -> Any:
+        return redirect_to_login(request.get_full_path(), "/login/")
+
+    settings.ROOT_URLCONF = (path("flat/x", log_in),)
+    answer = client.get(f"/flat/x?api_token={text}&a=1")
+    assert answer.status_code == 302
+    assert text not in answer["Location"]
+
+
+def test_promise_15_links_of_other_paginators(client: Client, text: str, settings: Any) -> None:
+    class Two(PageNumberPagination):
+        page_size = 2
+
+    class Numbers(ListAPIView[Any]):
+        authentication_classes = [APITokenAuthentication]
+        permission_classes = ()
+        pagination_class = Two
+        serializer_class = serializers.Serializer
+
+        def get_queryset(self) -> Any:
+            return [1, 2, 3]
+
+    settings.ROOT_URLCONF = (path("flat/numbers", Numbers.as_view()),)
+    answer = client.get(f"/flat/numbers?api_token={text}&a=1").json()
+    assert answer["next"] == "http://testserver/flat/numbers?a=1&page=2"
+
+
+class OthersTokens(BaseAuthentication):
+    """Somebody else's, which knows one token."""
+
+    def authenticate(self, request: Any) -> Any:
+        sent = request.GET.get("api_token", request.query_params.get("api_token"))
+        return (User(username="theirs"), sent) if sent == "theirs" else None
+
+
+@pytest.mark.parametrize("classes", [[OthersTokens], [OthersTokens, APITokenAuthentication]])
+def test_authenticators_of_others_find_what_they_look_for(
+    client: Client, settings: Any, classes: Any, text: str
+) -> None:
+    class Mixed(APIViewMixin, Seen):
+        authentication_classes = classes
+
+        def get(self, request: Any) -> Response:
+            return Response({"user": request.user.username})
+
+    settings.ROOT_URLCONF = (path("flat/mixed", Mixed.as_view()),)
+    assert client.get("/flat/mixed?api_token=theirs").json() == {"user": "theirs"}
+    if APITokenAuthentication in classes:
+        assert client.get(f"/flat/mixed?api_token={text}").json() == {"user": "ada"}
 
 
 # --- The end of the placement -----------------------------------------------------------------

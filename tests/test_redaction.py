@@ -48,6 +48,9 @@ PLACES = [
     "f(api_token='{}', b=1)",
     "(b'authorization', b'Bearer {}')",
     "Authorization: {}",
+    '{{"\\u0061pi_token": "{}"}}',
+    "x%253Fapi_token%253D{}%2526a",
+    "&amp;quot;api_token&amp;quot;: &amp;quot;{}&amp;quot;",
     "Authorization: Bearer {}",
     "authorization: ChatToken {}",
     "'HTTP_AUTHORIZATION': 'Bearer {}'",
@@ -104,7 +107,7 @@ def test_whatever_has_the_form_of_a_token(text: str, secret: str) -> None:
         "the bearer of good news",
         'action="refused" kind="connectnow_api.APIToken" fingerprint="2d711642"',
         "a" * 64,
-        "cn_" + "a" * 45,
+        "cn_" + "a" * 39,
         "snake_case_names_of_whatever_length_they_may_have_in_python",
     ],
 )

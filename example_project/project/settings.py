@@ -173,5 +173,9 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Answers below 500 are the client's affair, and the server logs a line for each anyway.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # A wrong host is, too, and would be a traceback each time.
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

@@ -8,9 +8,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from tests.example.conftest import NewDatabase
 from tests.example.support import EXAMPLE, Site, probe, serve
-
-from .conftest import NewDatabase
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((EXAMPLE / "openapi.yaml").read_text(encoding="utf-8"))
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -90,5 +89,6 @@ def test_refusals_are_what_the_document_says(demo: Site, path: str, method: str)
     if "requestBody" in DOCUMENT["paths"][path][method]:
         token = demo.credentials["chat"]["token"] if path == "/api/chat-user" else "valid"
         broken = demo.as_acme(uri, method=method.upper(), body=b"{", token=token)
-        assert broken.status in (400, 422), broken.text
+        # A webhook of one's own is seeded for nobody.
+        assert broken.status in ((404,) if uri == "/api/webhooks/1" else (400, 422)), broken.text
         validate(path, method, broken.status, broken.json())

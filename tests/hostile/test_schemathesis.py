@@ -15,7 +15,7 @@ from tests.example.conftest import NewDatabase
 from tests.example.support import EXAMPLE, ROOT, Site, serve_as_documented
 from tests.services import lack
 
-from .conftest import EXAMPLES, REQUIRED
+from .conftest import REQUIRED, examples
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
@@ -37,7 +37,7 @@ def test_no_check_of_schemathesis_fails(unlimited: Site, tmp_path: Path) -> None
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG),
         *("run", EXAMPLE / "openapi.yaml", "--url", unlimited.base_url),
-        *("--max-examples", str(max(1, EXAMPLES // 75)), "--workers", "2", "--no-color"),
+        *("--max-examples", str(examples(3)), "--workers", "2", "--no-color"),
     ]
     done = subprocess.run(
         command,
