@@ -69,7 +69,7 @@ class Tracker:
             self.write_as_stranger: 2,
             self.write_nonsense: 3,
             self.change_closed: 1,
-            self.ask_limited: 1,
+            self.ask_limited: 4,
         }
 
     # --- Reads --------------------------------------------------------------------------------

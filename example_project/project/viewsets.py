@@ -46,7 +46,9 @@ class AtomicWrites:
 def locked(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Return the rows, within a transaction so that nobody else changes or removes them.
 
-    Without those they refer to: PostgreSQL cannot lock what an outer join may leave empty.
+    Without those they refer to: PostgreSQL cannot lock what an outer join may leave empty. What an
+    inner join finds is locked, too, so let no condition join: those who lock the same two rows in
+    another sequence would wait for one another.
     """
     if transaction.get_connection().in_atomic_block:
         return rows.select_related(None).select_for_update()

@@ -10,10 +10,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -26,7 +28,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.cache import cache  # noqa: E402
-from django.db import connection, models  # noqa: E402
+from django.db import OperationalError, connection, models, transaction  # noqa: E402
 from django.db.models import Count, Max, Min  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext, override_settings  # noqa: E402
@@ -37,6 +39,7 @@ from chats import models as chats  # noqa: E402
 from connectnow_api.audit.models import TokenAuditEntry  # noqa: E402
 from connectnow_api.models import APIToken  # noqa: E402
 from help_desk import models as desk  # noqa: E402
+from help_desk import views  # noqa: E402
 from issue_tracker import models as tracker  # noqa: E402
 from project.demo import own_tables  # noqa: E402
 
@@ -219,6 +222,40 @@ def stranger() -> str:
     """Return a token of somebody the example knows nothing of."""
     owner, _ = User.objects.get_or_create(username="stranger")
     return APIToken.objects.issue(owner, "demo: of a stranger").plain_text
+
+
+def locked_besides(names: list[str]) -> dict[str, list[str]]:
+    """Return for views of the help desk which of their client's rows they lock besides their own.
+
+    Each finds its object as a request does that changes it; somebody else asks for all others.
+    """
+    return {name: _locked_besides(getattr(views, name)) for name in names}
+
+
+def _locked_besides(view_class: type[Any]) -> list[str]:
+    view = view_class(kwargs={"pk": 1, "ticket_pk": 1})
+    view.request = SimpleNamespace(
+        auth=SimpleNamespace(client="acme"), method="PATCH", query_params={}
+    )
+    with transaction.atomic():
+        found = view.get_ticket() if hasattr(view, "get_ticket") else view.get_queryset().get(pk=1)
+        others = [desk.Client, desk.Channel, desk.Contact, desk.Customer, desk.Tag, desk.Ticket]
+        with ThreadPoolExecutor(1) as pool:
+            locked = {model: pool.submit(_is_locked, model).result() for model in others}
+    # Somebody else must have found that one locked, or nothing is said of the others.
+    assert locked.pop(type(found))
+    return [model._meta.label for model, is_locked in locked.items() if is_locked]
+
+
+def _is_locked(model: type[models.Model]) -> bool:
+    try:
+        with transaction.atomic():
+            model._default_manager.select_for_update(nowait=True).get(pk=1)
+    except OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
 
 
 def categories(issue: int) -> list[int]:

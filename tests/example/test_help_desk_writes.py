@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.services import DATABASE_URL, lack
+
 from .help_desk import (
     AGENT,
     EMPTY,
@@ -352,3 +354,12 @@ def test_404_before_400_and_422(scratch: Site, method: str, path: str, body: byt
 def test_400_for_no_object(scratch: Site, method: str, path: str, body: bytes | None) -> None:
     answer = scratch.as_acme(path, method=method, body=body)
     assert (answer.status, answer.json()) == (400, EMPTY)
+
+
+def test_a_change_locks_nothing_that_belongs_to_others(site: Site, site_database_url: str) -> None:
+    """Of the client's row, too, some would take it first and some the row; none could go on."""
+    if DATABASE_URL.startswith("sqlite"):
+        lack("SQLite locks no single rows", required=False)
+    names = ["TicketViewSet", "MessageViewSet", "CustomerViewSet", "TagViewSet"]
+    found = probe(["locked_besides", names], database_url=site_database_url)
+    assert found == [{name: [] for name in names}]
