@@ -44,6 +44,8 @@ def test_no_check_of_schemathesis_fails(unlimited: Site, tmp_path: Path) -> None
         cwd=tmp_path,
         env={
             **os.environ,
+            # Where schemathesis.toml finds its hooks.
+            "PYTHONPATH": str(ROOT),
             "API_TOKEN": unlimited.tokens["valid"],
             "CHAT_USER_TOKEN": unlimited.credentials["chat"]["token"],
         },
