@@ -12,6 +12,7 @@ Runs do not notice one another, since each has a name of its own for what it sto
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import os
 import pwd
@@ -29,6 +30,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
+import uvicorn
 from django.core.cache.backends import redis
 from django.db import ConnectionHandler, Error, connection
 
@@ -42,6 +44,15 @@ REQUIRED = bool(os.environ.get("TEST_REQUIRE_SERVICES"))
 RUN = secrets.token_hex(4)
 PATIENCE = 120
 """Seconds that anything may take on a busy machine."""
+
+PATIENT: dict[str, list[str]] = {
+    "gunicorn": ["--timeout", str(PATIENCE)],
+    # Older versions of uvicorn do not ask whether their processes are well.
+    "uvicorn": ["--timeout-worker-healthcheck", str(PATIENCE)]
+    if "timeout_worker_healthcheck" in inspect.signature(uvicorn.Config).parameters
+    else [],
+}
+"""What makes servers take no process for dead that is only busy."""
 
 _numbers = itertools.count(1)
 _addresses = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))

@@ -18,7 +18,7 @@ from django.core.servers.basehttp import (
 
 from connectnow_api.profiles import MESSAGES
 
-FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n")
+FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z\[\]-]+:[^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n")
 """A line of the headers, or the empty one after them. Python reads more, each in its own way."""
 ABSOLUTE = re.compile(r"(?i:https?)://(?P<host>[^/?#]*)(?P<path>/.*)?")
 

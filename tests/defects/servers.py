@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import os
 import re
@@ -15,7 +14,6 @@ from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from django.contrib.auth.models import User
 from django.db import connections
 from django.http.response import ResponseHeaders
@@ -26,20 +24,17 @@ from connectnow_api.audit.models import TokenAuditEntry
 from connectnow_api.models import APIToken
 from project.databases import database
 from tests.library.models import Author, Book
-from tests.services import PATIENCE, default_cache, free_port, new_address, wait_for_server
+from tests.services import PATIENCE, PATIENT, default_cache, free_port, new_address, wait_for_server
 
-HEALTH = "timeout_worker_healthcheck"
-# A worker that is busy is no dead one; older versions of uvicorn do not ask.
-PATIENT = [f"--{HEALTH.replace('_', '-')}", str(PATIENCE)]
 SERVERS = {
     "gunicorn": [
         # Preloaded, many servers start in the time of one.
-        *("--workers", "4", "--preload", "--timeout", str(PATIENCE), "--log-level", "warning"),
+        *("--workers", "4", "--preload", *PATIENT["gunicorn"], "--log-level", "warning"),
         "tests.defects.applications:wsgi_application",
     ],
     "uvicorn": [
         *("--workers", "2", "--log-level", "warning", "--no-access-log", "--no-proxy-headers"),
-        *(PATIENT if HEALTH in inspect.signature(uvicorn.Config).parameters else ()),
+        *PATIENT["uvicorn"],
         "tests.defects.applications:asgi_application",
     ],
 }

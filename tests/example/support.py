@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tests.services import PATIENCE, REDIS_URL, free_port, new_address, wait_for_port
+from tests.services import PATIENCE, PATIENT, REDIS_URL, free_port, new_address, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
@@ -261,7 +261,8 @@ def serve_as_documented(
     credentials, log = folder / "credentials.json", folder / "log"
     manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
     port = free_port()
-    command = f"{documented_command(program)} {options}".replace("8000", str(port))
+    words = [documented_command(program), *PATIENT[program], options]
+    command = " ".join(words).replace("8000", str(port))
     with log.open("w") as output:
         process = subprocess.Popen(
             shlex.split(command),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,9 @@ from .oracle import CRASHES, Answer, Secrets, assert_outside, is_servers_own
 from .sockets import Connection, netloc
 from .strategies import Credentials
 from .wire import assert_answer, http
+
+# What failed is shown whole, however long it is.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
 def test_whole_requests(expendable: Site, routes: list[strategies.Route]) -> None:
