@@ -3,12 +3,13 @@
     python benchmarks/soak.py [--requests 100000] [--hostile 0.05] [--clients 8] [--workers 4] ...
 
 Prepares the example project in a database of its own, with a prefix of its own in Redis, serves it
-by gunicorn with the command of docs/example.md, and lets several processes read, write, be refused
-and misbehave. In the end it compares what the server acknowledged with what the database holds, and
-each process's memory after its warm-up with that at the end. Prints figures; the exit status is 1
-if an answer was 5xx or not one that the request may get, if a row is lost, half-written or asked
-for by nobody, if a limit let too many pass, if a process grew by 5 % or more or was replaced, or if
-the log holds a token or a crash. See README.md.
+by gunicorn with the command of docs/example.md, two threads in each process so that connections are
+kept, and lets several processes read, write, be refused and misbehave. In the end it compares what
+the server acknowledged with what the database holds, and each process's memory after its warm-up
+with that at the end. Prints figures; the exit status is 1 if an answer was 5xx or not one that the
+request may get, if a row is lost, half-written or asked for by nobody, if a limit let too many
+pass, if a process grew by 5 % or more or was replaced, or if the log holds a token or a crash. See
+README.md.
 
 Linux only: other systems tell a process's memory otherwise, and have one address for all clients.
 """
@@ -22,6 +23,7 @@ import os
 import random
 import re
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -57,9 +59,14 @@ def main(arguments: list[str]) -> int:
         print("This needs Linux.", file=sys.stderr)
         return 1
     options = parse(arguments)
+    # Whoever ends it wants the database dropped and the server ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     name = f"connectnow_api_soak_{os.getpid()}_{int(time.time())}"
     url = urlsplit(options.database_url)._replace(path=f"/{name}").geturl()
     set_up_django(url, options.redis_url)
+    if problems := find_missing(options):
+        print("The soak needs services that are missing:", *problems, sep="\n", file=sys.stderr)
+        return 1
     with contextlib.ExitStack() as stack:
         stack.enter_context(own_database(options.database_url, name))
         stack.enter_context(own_keys(options.redis_url, name))
@@ -75,9 +82,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--requests", type=int, default=100_000, help="how many in all (%(default)s)")
     add("--hostile", type=float, default=0.05, help="which part of them is hostile (%(default)s)")
     add("--workers", type=int, default=4, help="gunicorn's processes (%(default)s)")
-    add(
-        "--threads", type=int, default=1, help="of each; with 2, connections are kept (%(default)s)"
-    )
+    add("--threads", type=int, default=2, help="of each; one keeps no connection (%(default)s)")
     add("--clients", type=int, default=8, help="processes that ask at once (%(default)s)")
     add("--seed", type=int, help="what the clients throw their dice with (a new one)")
     add("--database-url", default=environment("TEST_POSTGRESQL_URL") or POSTGRESQL)
@@ -113,27 +118,55 @@ def set_up_django(database_url: str, redis_url: str) -> None:
     django.setup()
 
 
-@contextlib.contextmanager
-def own_database(url: str, name: str) -> Iterator[None]:
-    """Make a database on the server, and drop it in the end."""
+def find_missing(options: argparse.Namespace) -> list[str]:
+    """Return a line for each server that cannot be used."""
+    import redis
+    from django.db import Error
+
+    problems = []
+    try:
+        connect(options.database_url).close()
+    except Error as error:
+        problems.append(f"- the database (--database-url or TEST_POSTGRESQL_URL): {error}")
+    try:
+        redis.from_url(options.redis_url).ping()
+    except redis.RedisError as error:
+        problems.append(f"- Redis (--redis-url or TEST_REDIS_URL): {error}")
+    return problems
+
+
+def connect(url: str) -> Any:
+    """Return a connection to a database server, to no database of anybody's."""
     from django.db import ConnectionHandler
 
     from project.databases import database
 
-    is_mariadb = urlsplit(url).scheme == "mysql"
-    values = {**database(url), **({"NAME": ""} if is_mariadb else {})}
+    values = {**database(url), "NAME": "" if is_mariadb(url) else "postgres"}
+    connection = ConnectionHandler({"default": values})["default"]
+    connection.ensure_connection()
+    return connection
+
+
+def is_mariadb(url: str) -> bool:
+    """Tell whether a URL is that of a MariaDB server."""
+    return urlsplit(url).scheme == "mysql"
+
+
+@contextlib.contextmanager
+def own_database(url: str, name: str) -> Iterator[None]:
+    """Make a database on the server, and drop it in the end."""
 
     def execute(statement: str) -> None:
-        connection = ConnectionHandler({"default": values})["default"]
+        connection = connect(url)
         with connection.cursor() as cursor:
             cursor.execute(statement)
         connection.close()
 
-    execute(f"CREATE DATABASE {name} {CREATE if is_mariadb else ''}")
+    execute(f"CREATE DATABASE {name} {CREATE if is_mariadb(url) else ''}")
     try:
         yield
     finally:
-        execute(f"DROP DATABASE {name} {'' if is_mariadb else 'WITH (FORCE)'}")
+        execute(f"DROP DATABASE {name} {'' if is_mariadb(url) else 'WITH (FORCE)'}")
 
 
 @contextlib.contextmanager
@@ -142,7 +175,6 @@ def own_keys(url: str, prefix: str) -> Iterator[None]:
     import redis
 
     client = redis.from_url(url)
-    client.ping()
     try:
         yield
     finally:

@@ -56,7 +56,8 @@ LINES = [
 class Hostile:
     """One client that means no good."""
 
-    def __init__(self, caller: Caller, tracker: Tracker, desk: Desk) -> None:
+    def __init__(self, caller: Caller, tracker: Tracker, desk: Desk, requests: float) -> None:
+        """``requests``: how many this one may send."""
         self.caller, self.rng = caller, caller.rng
         self.good_writes = {**tracker.writes, **desk.writes}
         self.actions: dict[Callable[[], Any], float] = {
@@ -71,8 +72,8 @@ class Hostile:
             self.ask_odd_query: 2,
             self.send_odd_authorization: 4,
             self.send_wrong_token: 5,
-            # Once is a good many requests.
-            self.guess_tokens: 0.4 if caller.number == 0 else 0,
+            # A good many requests at once, which a short run has no room for.
+            self.guess_tokens: 0.4 if caller.number == 0 and requests > 4 * GUESSES else 0,
             self.send_two_tokens: 2,
             self.send_odd_headers: 3,
             self.use_odd_method: 2,

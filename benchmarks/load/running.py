@@ -88,7 +88,7 @@ def play(number: int, target: Target, plan: Plan, done: Any) -> Report:
     """Do what one client does, and return its report. ``done[number]`` counts its requests."""
     caller = Caller(number, target, plan.seed, plan.tolerated)
     tracker, desk = Tracker(caller), Desk(caller)
-    hostile = Hostile(caller, tracker, desk)
+    hostile = Hostile(caller, tracker, desk, plan.hostile * plan.requests)
     kinds: dict[str, Collection[Any]] = {
         kind: {**getattr(tracker, kind), **getattr(desk, kind)} for kind in KINDS
     }

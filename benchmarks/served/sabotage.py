@@ -11,8 +11,8 @@ Answer = Callable[[HttpRequest], HttpResponse]
 KEPT: list[bytes] = []
 LEAK = 100_000
 """Bytes that are lost with each request."""
-EVERY = 7
-"""One in so many requests that could go wrong in a process does."""
+LOSS, HALF, CRASH = 5, 3, 7
+"""Of so many requests that could go wrong one does, in each process."""
 
 
 def leak(get_response: Answer) -> Answer:
@@ -30,7 +30,7 @@ def lose(get_response: Answer) -> Answer:
     numbers = count(1)
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.method != "POST" or next(numbers) % EVERY:
+        if request.method != "POST" or next(numbers) % LOSS:
             return get_response(request)
         with transaction.atomic():
             response = get_response(request)
@@ -47,7 +47,7 @@ def halve(get_response: Answer) -> Answer:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         is_new = request.path == "/api/v1/tickets" and response.status_code == 201
-        if is_new and not next(numbers) % EVERY:
+        if is_new and not next(numbers) % HALF:
             from help_desk.models import Message
 
             ticket = json.loads(response.content)["data"]["id"]
@@ -62,7 +62,7 @@ def crash(get_response: Answer) -> Answer:
     numbers = count(1)
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.method == "POST" and not next(numbers) % EVERY:
+        if request.method == "POST" and not next(numbers) % CRASH:
             raise RuntimeError
         return get_response(request)
 
