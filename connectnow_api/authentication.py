@@ -16,12 +16,13 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import Throttled
 
-from . import last_used, limits, tokens
+from . import last_used, limits, placement_counts, tokens
 from .addresses import find_address, is_within
 from .errors import challenge
-from .events import emit_for_request, emit_for_value
+from .events import emit_for_request, emit_for_value, emit_used
 from .exceptions import ConflictingTokens, InvalidToken
 from .placements import READERS, django_request_of, view_of
+from .query_tokens import take_out
 from .settings import UNSET, api_settings, get_value
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class BaseAPITokenAuthentication(BaseAuthentication):
             return None
         django_request_of(request)._api_token_placement = candidate.placement
         token = self.get_token(request, candidate.value)
+        take_out(request)
         last_used.record(token, request)
+        placement_counts.record(token, request, candidate.placement)
+        emit_used(request, token)
         return token.owner, token
 
     def authenticate_header(self, request: Any) -> str:

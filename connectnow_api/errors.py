@@ -11,6 +11,7 @@ from rest_framework import status
 from rest_framework.settings import api_settings as drf_settings
 
 from .profiles import Profile
+from .request_ids import get_request_id
 from .settings import api_settings
 from .wire.bodies import ErrorBody, error
 from .wire.errors import Errors, flatten, texts
@@ -22,6 +23,24 @@ def neutral_message(profile: Profile, status_code: int) -> str:
     """Return the profile's text for a status, in English unless ``TRANSLATE_MESSAGES``."""
     text = profile.messages.get(status_code) or responses.get(status_code, "Error")
     return translated(text)
+
+
+def error_body(message: str, status_code: int) -> ErrorBody:
+    """Return ``{"message"}``; of a 5xx with ``request_id``, if the site wants that."""
+    return _with_request_id(error(message), status_code)
+
+
+def _with_request_id(body: ErrorBody, status_code: int) -> ErrorBody:
+    """Add ``request_id`` to the body of a 5xx that has none, if the site wants that."""
+    wanted = status.is_server_error(status_code) and api_settings.request_id_in_errors
+    if wanted and (found := get_request_id()):
+        body.setdefault("request_id", found)
+    return body
+
+
+def neutral_body(profile: Profile, status_code: int) -> ErrorBody:
+    """Return ``error_body`` with the profile's text for a status."""
+    return error_body(neutral_message(profile, status_code), status_code)
 
 
 def translated(text: str) -> str:
@@ -77,9 +96,10 @@ def reshape(profile: Profile, data: Any, status_code: int) -> tuple[ErrorBody, i
         return validation_body(profile, data), status.HTTP_422_UNPROCESSABLE_ENTITY
     if isinstance(data, Mapping) and set(data) != {"detail"}:
         message = data.get("message") or data.get("detail") or neutral_message(profile, status_code)
-        return ErrorBody({"message": _as_text(message), **_without(data, "message")}), status_code
+        body = ErrorBody({"message": _as_text(message), **_without(data, "message")})
+        return _with_request_id(body, status_code), status_code
     said = _as_text(data["detail"] if isinstance(data, Mapping) else data)
-    return error(said or neutral_message(profile, status_code)), status_code
+    return error_body(said or neutral_message(profile, status_code), status_code), status_code
 
 
 def is_field_errors(data: Any) -> bool:

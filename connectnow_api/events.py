@@ -18,7 +18,9 @@ from django.dispatch import Signal
 
 from . import tokens
 from .addresses import find_address
-from .signals import TOKEN_SIGNALS
+from .redaction import redact
+from .request_ids import get_request_id
+from .signals import TOKEN_SIGNALS, token_used
 
 logger = logging.getLogger("connectnow_api.tokens")
 
@@ -34,7 +36,7 @@ class TokenEvent:
     """
 
     action: str
-    """A key of ``signals.TOKEN_SIGNALS``."""
+    """A key of ``signals.TOKEN_SIGNALS``, or ``used``."""
     kind: str
     """The label of the model, such as ``connectnow_api.APIToken``."""
     token_id: str = ""
@@ -51,6 +53,14 @@ class TokenEvent:
     actor: str = ""
     """Who did it, as ``auth.User:1``; empty for a command, and for code that does not say."""
     reason: str = ""
+    request_id: str = dataclasses.field(default_factory=get_request_id)
+    """The request's, from whatever gives it one; empty outside of requests."""
+
+    def __post_init__(self) -> None:
+        """Leave no token in what people have written: one may have been called like that."""
+        for field in ("name", "reason"):
+            if value := getattr(self, field):
+                object.__setattr__(self, field, redact(value))
 
     def __str__(self) -> str:
         """Return the event as ``key="value"`` in one line of printable ASCII (CWE-117)."""
@@ -127,6 +137,18 @@ def emit_for_value(action: str, request: Any, kind: Any, value: str, *, reason: 
     fingerprint = tokens.fingerprint(tokens.digest(value))
     said = {"action": action, "kind": kind._meta.label, "fingerprint": fingerprint}
     _send(kind, None, TokenEvent(**said, **_said_by(request), reason=reason))
+
+
+def describe_use(request: Any, token: Any) -> TokenEvent:
+    """Return a request's use of ``token`` as an event, which is neither logged nor sent."""
+    return TokenEvent(**{**_said_of("used", token), **_said_by(request)})
+
+
+def emit_used(request: Any, token: Any) -> None:
+    """Signal that a request was authenticated by ``token``; without receivers it costs nothing."""
+    kind = type(token)
+    if token_used.has_listeners(kind):
+        token_used.send_robust(sender=kind, event=describe_use(request, token), token=token)
 
 
 def _send(kind: type[Any], token: Any, event: TokenEvent) -> None:

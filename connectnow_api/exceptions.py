@@ -10,7 +10,8 @@ APIException
 ├── IncompleteRequest         400  the body is not as long as Content-Length says
 ├── TooManyFields             400  the request has more fields than the site allows
 ├── RequestTooLarge           413  the body is larger than the site allows
-└── LimitUnavailable          503  a limit cannot be counted, and nothing passes uncounted
+└── ServiceUnavailable        503  a database or a cache cannot be used now
+    └── LimitUnavailable      503  a limit cannot be counted, and nothing passes uncounted
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 
 from rest_framework import status
 from rest_framework.exceptions import APIException, AuthenticationFailed
+
+from .stores import LATER
 
 
 class InvalidToken(AuthenticationFailed):
@@ -73,7 +76,7 @@ class EmptyRequest(MalformedRequest):
 
 
 class IncompleteRequest(APIException):
-    """Fewer bytes arrived than ``Content-Length`` promised, or it promised no number of them."""
+    """Fewer bytes arrived than ``Content-Length`` promised, or nobody promised a number of them."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_detail = "The body is not as long as the request says."
@@ -96,11 +99,25 @@ class RequestTooLarge(APIException):
     default_code = "too_large"
 
 
-class LimitUnavailable(APIException):
-    """A limit that is ``"closed"`` on failure has no cache to count in, or no rate to go by."""
+class ServiceUnavailable(APIException):
+    """A database or a cache cannot be used now, or holds a lock that another request has.
+
+    ``wait``: seconds for ``Retry-After``, 30 unless given.
+    """
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "Service unavailable."
+    default_code = "unavailable"
+    wait = LATER
+
+    def __init__(self, wait: int | None = None) -> None:
+        """Take the seconds after which to try again."""
+        super().__init__()
+        if wait is not None:
+            self.wait = wait
+
+
+class LimitUnavailable(ServiceUnavailable):
+    """A limit that is ``"closed"`` on failure has no cache to count in, or no rate to go by."""
+
     default_code = "limit_unavailable"
-    wait = 30
-    """Seconds for ``Retry-After``."""

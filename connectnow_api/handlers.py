@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.signals import got_request_exception
 from django.db import IntegrityError
 from django.http import Http404, UnreadablePostError
 from django.utils.translation import gettext
@@ -17,21 +19,26 @@ from rest_framework.fields import get_error_detail
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from .errors import challenge, neutral_message, translated, validation_body
+from .errors import challenge, error_body, neutral_message, translated, validation_body
 from .events import emit_for_auth
 from .exceptions import (
     ConflictingTokens,
     IncompleteRequest,
-    LimitUnavailable,
     MalformedRequest,
     RequestTooLarge,
+    ServiceUnavailable,
     TokenConflict,
     TooManyFields,
 )
 from .integrity import is_out_of_range, misread_field, violated_fields
+from .outages import Outages
+from .placements import django_request_of
 from .settings import get_profile, get_value
-from .wire.bodies import ErrorBody, error
+from .stores import seconds_to_retry
+from .wire.bodies import ErrorBody
 from .wire.errors import flatten, texts
+
+_outages = Outages(logging.getLogger(__name__))
 
 TRANSLATIONS: tuple[tuple[Any, Callable[[], exceptions.APIException]], ...] = (
     (Http404, exceptions.NotFound),
@@ -46,8 +53,8 @@ WORDED_BY_STATUS = (
     exceptions.MethodNotAllowed,
     exceptions.Throttled,
     exceptions.UnsupportedMediaType,
-    LimitUnavailable,
     RequestTooLarge,
+    ServiceUnavailable,
 )
 """What has the neutral text of its status, whatever DRF or the class says."""
 
@@ -66,10 +73,10 @@ class ExceptionHandler:
 
     def __init__(self, exc: Exception, context: Mapping[str, Any]) -> None:
         """Take the exception and DRF's context (``view``, ``request``, ...)."""
-        self.exc = self.translate(exc)
         self.view = context.get("view")
         self.request = context.get("request")
         self.profile = get_profile(self.request, self.view)
+        self.exc = self.translate(exc)
 
     def handle(self) -> Response | None:
         """Return the answer, or ``None`` for an exception that is not ours to answer.
@@ -98,10 +105,21 @@ class ExceptionHandler:
             return exceptions.ValidationError({field: [gettext("This value is not valid.")]})
         if is_out_of_range(exc):
             return exceptions.ValidationError(gettext("A value is out of range."))
-        return next(
-            (known() for kinds, known in TRANSLATIONS if isinstance(exc, kinds)),
-            exc,
-        )
+        for kinds, known in TRANSLATIONS:
+            if isinstance(exc, kinds):
+                return known()
+        wait = seconds_to_retry(exc)
+        return exc if wait is None else self.translate_outage(exc, wait)
+
+    def translate_outage(self, exc: Exception, wait: int) -> Exception:
+        """Return a ``ServiceUnavailable`` (503) after saying what it was, as Django does.
+
+        One line a minute in the log, and ``got_request_exception`` for whoever monitors crashes.
+        """
+        _outages.report("A request cannot be served", exc)
+        request = django_request_of(self.request)
+        got_request_exception.send_robust(sender=type(self.view), request=request)
+        return ServiceUnavailable(wait)
 
     def translate_integrity_error(self, exc: IntegrityError) -> Exception:
         """Return a ``ValidationError`` for a value that another request has just taken."""
@@ -129,7 +147,7 @@ class ExceptionHandler:
     def get_body(self, exc: exceptions.APIException, status_code: int) -> ErrorBody:
         """Return ``{"message"}``, with ``errors`` for a failed validation."""
         if not isinstance(exc, exceptions.ValidationError):
-            return error(self.get_message(exc, status_code))
+            return error_body(self.get_message(exc, status_code), status_code)
         return validation_body(self.profile, exc.detail)
 
     def get_message(self, exc: exceptions.APIException, status_code: int) -> str:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import status
 
-from .errors import neutral_message
+from .outside import refuse
 from .query_tokens import has_query_token, keep_private
-from .request_bodies import actual_status
-from .settings import api_settings, get_profile, is_api_path
-from .wire.bodies import error
+from .settings import is_api_path
 
 ABOUT_THE_BODY = ("Content-Encoding", "Content-Disposition", "ETag", "Last-Modified")
 """Headers that say of the old body what is not true of the new one."""
@@ -54,11 +50,6 @@ class JSONErrorMiddleware:
         """Answer a request under ASGI."""
         return self.after(request, await self.get_response(request))
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Remember a view's crash for the members that ``DEBUG_ERRORS`` adds."""
-        if api_settings.debug_errors and django_settings.DEBUG:
-            request._api_crash = exception  # type: ignore[attr-defined]
-
     def after(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Return the answer with its body replaced, if that is needed."""
         if not is_api_path(request.path_info):
@@ -72,14 +63,13 @@ class JSONErrorMiddleware:
 
     def replace(self, request: HttpRequest, response: Any) -> None:
         """Write the neutral JSON of the answer's status into it."""
-        response.status_code = actual_status(request, response.status_code)
-        profile = get_profile(request)
-        body = error(neutral_message(profile, response.status_code))
-        body.update(describe(getattr(request, "_api_crash", None)))
+        response.status_code, body, headers = refuse(request, response.status_code)
         content = json.dumps(body, ensure_ascii=False).encode()
         response.content = content
         for name in ABOUT_THE_BODY:
             response.headers.pop(name, None)
+        for name, value in headers.items():
+            response.headers[name] = value
         response.headers["Content-Type"] = "application/json"
         response.headers["Content-Length"] = str(len(content))
 
@@ -105,11 +95,3 @@ def loses_something(request: HttpRequest, response: HttpResponseBase) -> bool:
     if target != f"{request.path}/":
         return False
     return has_query_token(request) or request.method not in ("GET", "HEAD")
-
-
-def describe(crash: Exception | None) -> dict[str, Any]:
-    """Return the members that ``DEBUG_ERRORS`` adds, ``{}`` without a crash."""
-    if crash is None:
-        return {}
-    trace = traceback.format_exception(crash)
-    return {"exception": type(crash).__name__, "detail": str(crash), "trace": trace}

@@ -14,6 +14,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from .exceptions import EmptyRequest, IncompleteRequest
+from .query_tokens import take_out_unless_wanted
 from .request_bodies import content_length, has_sound_length
 from .settings import get_value
 
@@ -30,6 +31,7 @@ class JSONContentNegotiation(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         """Return a renderer and its media type; under the strict rule raise ``NotAcceptable``."""
         notice_empty_body(request)
+        take_out_unless_wanted(request)
         view: Any = request.parser_context.get("view")
         if get_value("strict_accept", request, view) and not self.admits_json(request):
             raise NotAcceptable

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
+
+from .redaction import redact
+from .request_ids import described
 
 
 class Outages:
@@ -14,10 +18,19 @@ class Outages:
         """Take the logger; nothing was written to it yet."""
         self.logger = logger
         self._silent_until = -math.inf
+        self._deciding = threading.Lock()
 
     def report(self, text: str, exc: Exception) -> None:
         """Log ``text`` and the exception as an error, unless a line is less than a minute old."""
+        if self._is_due():
+            said = redact(" ".join(f"{type(exc).__name__}: {exc}".split()))
+            self.logger.error("%s: %s%s", text, said, described())
+
+    def _is_due(self) -> bool:
+        """Tell whether to write now, to one of several threads that ask at once."""
         now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + 60
-            self.logger.error("%s: %s: %s", text, type(exc).__name__, exc)
+        with self._deciding:
+            is_due = now >= self._silent_until
+            if is_due:
+                self._silent_until = now + 60
+        return is_due

@@ -11,7 +11,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
 from .exceptions import IncompleteRequest
-from .query_tokens import QUERY_TOKEN_HEADERS
+from .query_tokens import mark, sent_query
 from .request_bodies import DECODERS, content_length, is_cut_off, is_too_large
 from .wire import reading
 
@@ -39,10 +39,10 @@ def _from_header(authenticator: Reader, request: Any) -> list[str]:
 
 def _from_query(authenticator: Reader, request: Any) -> list[str]:
     """Return each value of the parameter, and keep the answer out of caches and referrers."""
-    values: list[str] = request.GET.getlist(authenticator.parameter)
+    values: list[str] = sent_query(request).getlist(authenticator.parameter)
     headers = getattr(view_of(request), "headers", None)
     if any(value.strip() for value in values) and headers is not None:
-        headers.update(QUERY_TOKEN_HEADERS)
+        mark(headers)
     return values
 
 

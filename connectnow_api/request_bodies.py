@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from rest_framework import status
 
 from .wire import reading
 
+READ_AT_ONCE = 64 * 1024
 DIGITS = re.compile("[0-9]{1,100}")
 
 
@@ -21,8 +23,14 @@ def content_length(request: Any) -> int | None:
 
 
 def has_sound_length(request: Any) -> bool:
-    """Tell whether ``Content-Length`` is missing, empty or a number."""
-    return not request.META.get("CONTENT_LENGTH") or content_length(request) is not None
+    """Tell whether ``Content-Length`` is a number, or missing from a request without a body.
+
+    With ``Transfer-Encoding`` in its place there is a body, which neither Django under WSGI nor
+    Django REST framework reads: it would count as empty (RFC 9112 section 6.3).
+    """
+    if not request.META.get("CONTENT_LENGTH"):
+        return "HTTP_TRANSFER_ENCODING" not in request.META
+    return content_length(request) is not None
 
 
 def is_too_large(length: int | None) -> bool:
@@ -34,6 +42,54 @@ def is_too_large(length: int | None) -> bool:
 def is_cut_off(request: Any, body: bytes) -> bool:
     """Tell whether fewer bytes arrived than ``Content-Length`` promised."""
     return len(body) < (content_length(request) or 0)
+
+
+class WholeBody:
+    """The stream of a body, as WSGI has it, whose end before its length is an ``OSError``."""
+
+    def __init__(self, stream: Any, length: int) -> None:
+        """Take the server's stream and the bytes that have to come."""
+        self._stream, self._missing = stream, length
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, all there are without it."""
+        return self._count(self._stream.read(size), size)
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return a line, or the first ``size`` bytes of it."""
+        return self._count(self._stream.readline(size), size)
+
+    def _count(self, data: bytes, size: int) -> bytes:
+        self._missing -= len(data)
+        if not data and size and self._missing > 0:
+            raise OSError("the body is not as long as the request says")
+        return data
+
+
+def most_bytes(content_type: str) -> int | None:
+    """Return how much of a body need be read to know that it is too large; ``None``: all of it.
+
+    Files go to the disk, and their size is not Django's to limit.
+    """
+    limit: int | None = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return None if content_type.lower().startswith("multipart/") else limit
+
+
+def measure(stream: Any, content_type: str) -> tuple[Any, int]:
+    """Return a body that ends by itself, and its length: one more than it has if it was cut off.
+
+    Of one that is too large no more is read than shows that.
+    """
+    most = most_bytes(content_type)
+    body = tempfile.SpooledTemporaryFile(django_settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+    length, missing = 0, 0
+    try:
+        while (most is None or length <= most) and (data := stream.read(READ_AT_ONCE)):
+            length += body.write(data)
+    except Exception:  # noqa: BLE001 - each server has errors of its own for chunks that are none
+        missing = 1
+    body.seek(0)
+    return body, length + missing
 
 
 def actual_status(request: Any, status_code: int) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings as django_settings
 
 from .profiles import DEFAULT, PROFILES, Profile
@@ -110,6 +111,29 @@ class APISettings:
         return tuple(self.user_settings.get("TOKEN_PARAMETERS", ("api_token",)))
 
     @property
+    def query_token_deprecation(self) -> date | None:
+        """Since when tokens in the query are deprecated, for ``Deprecation``; ``None``: not."""
+        found: date | None = self.user_settings.get("QUERY_TOKEN_DEPRECATION")
+        return found
+
+    @property
+    def query_token_sunset(self) -> date | None:
+        """When tokens in the query will be refused, for ``Sunset``; ``None``: that is not said."""
+        found: date | None = self.user_settings.get("QUERY_TOKEN_SUNSET")
+        return found
+
+    @property
+    def query_token_link(self) -> str | None:
+        """Where a person can read what to do instead, for ``Link``."""
+        found: str | None = self.user_settings.get("QUERY_TOKEN_LINK")
+        return found
+
+    @property
+    def count_placements(self) -> bool:
+        """Whether it is counted in the cache how many tokens were sent where."""
+        return bool(self.user_settings.get("COUNT_PLACEMENTS", False))
+
+    @property
     def realm(self) -> str:
         """The ``realm`` of the challenge in every 401."""
         return str(self.user_settings.get("REALM", "api"))
@@ -140,6 +164,18 @@ class APISettings:
     def on_cache_failure(self) -> str:
         """What limits do when they cannot be counted: ``"open"`` lets pass, ``"closed"`` is 503."""
         return str(self.user_settings.get("ON_CACHE_FAILURE", "open"))
+
+    @property
+    def request_id(self) -> str | None:
+        """The dotted name of a function without arguments that returns the request's id."""
+        default = "django_guid.get_guid" if apps.is_installed("django_guid") else None
+        found: str | None = self.user_settings.get("REQUEST_ID", default)
+        return found
+
+    @property
+    def request_id_in_errors(self) -> bool:
+        """Whether the body of a 5xx has the request's id as ``request_id``."""
+        return bool(self.user_settings.get("REQUEST_ID_IN_ERRORS", False))
 
     @property
     def debug_errors(self) -> bool:

@@ -38,6 +38,11 @@ token_denied = Signal()
 """A request was refused because its token lacks the abilities that ``event.reason`` names."""
 token_throttled = Signal()
 """A request was refused because its token, or its address with wrong ones, sent too many."""
+token_used = Signal()
+"""A request was authenticated by a token; ``event.action`` is ``used``.
+
+Sent for every such request, and not among ``TOKEN_SIGNALS``: it is neither logged nor kept in the
+audit table."""
 
 TOKEN_SIGNALS: Mapping[str, Signal] = {
     "created": token_created,

@@ -22,6 +22,12 @@ FINGERPRINT_LENGTH = 8
 MAX_LENGTH = 255
 """The longest value that is looked at; anything longer is nobody's token."""
 
+PATTERN = rf"[a-z][a-z0-9]{{1,9}}(?:_|%5[Ff])[0-9A-Za-z]{{{SECRET_LENGTH},{MAX_LENGTH}}}"
+"""What a token of any kind looks like, for whoever searches texts for them.
+
+Also without its checksum, which anybody can compute, and as some URLs escape it.
+"""
+
 _PREFIX = re.compile(r"[a-z][a-z0-9]{1,9}")
 _BODY = re.compile(rf"[0-9A-Za-z]{{{SECRET_LENGTH + CHECKSUM_LENGTH}}}")
 

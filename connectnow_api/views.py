@@ -12,18 +12,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from .errors import neutral_message
+from .outside import refuse
 from .query_tokens import keep_private
-from .request_bodies import actual_status
-from .settings import get_profile, is_api_path
-from .wire.bodies import error
+from .settings import is_api_path
 
 
 def error_response(request: HttpRequest, status_code: int) -> HttpResponse:
-    """Return ``{"message"}`` with the neutral text of a status."""
-    message = neutral_message(get_profile(request), status_code)
+    """Return ``{"message"}`` with the neutral text of a status, 503 while a store is down."""
+    code, body, headers = refuse(request, status_code)
     as_text = {"ensure_ascii": False}
-    response = JsonResponse(error(message), status=status_code, json_dumps_params=as_text)
+    response = JsonResponse(body, status=code, headers=headers, json_dumps_params=as_text)
     keep_private(request, response)
     return response
 
@@ -31,7 +29,7 @@ def error_response(request: HttpRequest, status_code: int) -> HttpResponse:
 def _for_api(status_code: int, default: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if is_api_path(request.path_info):
-            return error_response(request, actual_status(request, status_code))
+            return error_response(request, status_code)
         return default(request, *args, **kwargs)
 
     view.__doc__ = f"Answer {status_code}: JSON below the API's prefixes, else Django's page."

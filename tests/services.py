@@ -14,18 +14,23 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache.backends import redis
-from django.db import connection
+from django.db import ConnectionHandler, Error, connection
 
 from project.databases import database
 
@@ -39,6 +44,7 @@ PATIENCE = 120
 """Seconds that anything may take on a busy machine."""
 
 _numbers = itertools.count(1)
+_addresses = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
 
 
 def lack(what: str, *, required: bool = REQUIRED) -> NoReturn:
@@ -82,6 +88,137 @@ def drop_database(url: str) -> None:
 def _execute(statement: str) -> None:
     with connection._nodb_cursor() as cursor:
         cursor.execute(statement)
+
+
+class DatabaseServer:
+    """A private PostgreSQL or MariaDB, of the kind that the tests run on, to be stopped under load.
+
+    ``DatabaseServer("postgresql")``, or ``"mysql"`` as Django calls both. ``url`` names an empty
+    database.
+    """
+
+    STARTED_WITHIN = PATIENCE
+
+    def __init__(self, vendor: str) -> None:
+        self.vendor, self.port = vendor, free_port()
+        self._programs = {name: _program(name) for name in self._NEEDED[vendor]}
+        self._folder = Path(tempfile.mkdtemp(prefix="connectnow_api-"))
+        self._as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            # Neither server runs as root.
+            owner = {"postgresql": "postgres", "mysql": "mysql"}[vendor]
+            shutil.chown(self._folder, owner)
+            self._as = {"user": owner, "group": pwd.getpwnam(owner).pw_gid, "extra_groups": ()}
+        data = self._folder / "data"
+        user = {"postgresql": "postgres://postgres", "mysql": "mysql://root"}[vendor]
+        self._address = f"{user}@127.0.0.1:{self.port}"
+        prepare, self._command = getattr(self, f"_{vendor}")(data)
+        subprocess.run(prepare, check=True, capture_output=True, cwd=self._folder, **self._as)
+        self.start()
+        self.url = f"{self._address}/outages"
+        with closing(self._connect()) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE outages")
+
+    _NEEDED = {
+        "postgresql": ("initdb", "postgres"),
+        "mysql": ("mariadb-install-db", "mariadbd"),
+    }
+
+    def _postgresql(self, data: Path) -> tuple[list[str], list[str]]:
+        initdb, postgres = self._programs.values()
+        prepare = [initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
+        # Whatever the system has written outlives a crash of the server, which is all that comes.
+        options = {"port": self.port, "unix_socket_directories": self._folder, "fsync": "off"}
+        said = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+        return prepare, [postgres, "-D", str(data), *said]
+
+    def _mysql(self, data: Path) -> tuple[list[str], list[str]]:
+        install, mariadbd = self._programs.values()
+        # Root without a password, as on the servers that tests are given.
+        auth = "--auth-root-authentication-method=normal"
+        own = ["--no-defaults", f"--datadir={data}"]
+        prepare = [install, *own, auth, "--skip-test-db"]
+        said = [f"--port={self.port}", f"--socket={self._folder / 'socket'}"]
+        where = ["--bind-address=127.0.0.1", f"--pid-file={self._folder / 'pid'}"]
+        return prepare, [mariadbd, *own, *said, *where]
+
+    def start(self) -> None:
+        """Start it, with what it held, and wait until it answers."""
+        self.process = subprocess.Popen(
+            self._command,
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._as,
+        )
+        deadline = time.monotonic() + self.STARTED_WITHIN
+        while True:
+            try:
+                self._connect().close()
+            except Error:
+                assert self.process.poll() is None, "the server has ended"
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.1)
+            else:
+                return
+
+    def crash(self) -> None:
+        """End it at once, without a word to whoever is connected."""
+        # PostgreSQL's processes all end by this; whoever kills one of them has the others to find.
+        self.process.send_signal(signal.SIGQUIT if self.vendor == "postgresql" else signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
+    def freeze(self) -> None:
+        """Let it answer nobody who comes, and keep whoever came from noticing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End it, if it has not ended before, and remove what it held."""
+        if self.process.poll() is None:
+            self.thaw()
+            self.crash()
+        shutil.rmtree(self._folder)
+
+    def _connect(self) -> Any:
+        """Connect to no database of anybody's; raise ``Error`` if that cannot be."""
+        name = {"postgresql": "postgres", "mysql": ""}[self.vendor]
+        values = {**database(f"{self._address}/x"), "NAME": name}
+        found = ConnectionHandler({"default": values})["default"]
+        found.ensure_connection()
+        return found
+
+
+class DatabaseFile:
+    """The same of SQLite, whose file can be out of reach."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="connectnow_api-"))
+        self._away = self._folder.with_name(f"{self._folder.name}-away")
+        self.url = f"sqlite:///{self._folder / 'database.sqlite3'}"
+
+    def crash(self) -> None:
+        """Put it out of reach."""
+        self._folder.rename(self._away)
+
+    def start(self) -> None:
+        """Put it back, with what it held."""
+        self._away.rename(self._folder)
+
+    def remove(self) -> None:
+        """Remove it, wherever it is."""
+        for folder in (self._folder, self._away):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program(name: str) -> str:
+    """Return the path of a server's program; Debian keeps PostgreSQL's out of the way."""
+    usual = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin") or (usual and str(usual[-1]))
+    return found or lack(f"{name} is not installed")
 
 
 # --- Caches -----------------------------------------------------------------------------------
@@ -138,13 +275,22 @@ class CacheServer:
         self.port = free_port()
         self._command = [*command, str(self.port)]
         address = f"127.0.0.1:{self.port}"
-        self.settings = cache_settings(kind, f"redis://{address}" if kind == "redis" else address)
+        self.location = f"redis://{address}" if kind == "redis" else address
+        self.settings = cache_settings(kind, self.location)
         self.start()
 
     def start(self) -> None:
         """Start it, with nothing stored, and wait until it answers."""
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         wait_for_port(self.port, self.process)
+
+    def freeze(self) -> None:
+        """Let it answer nobody, and keep whoever asks from noticing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it at once, if it has not ended before: memcached takes its time to end in peace."""
@@ -165,15 +311,34 @@ def free_port() -> int:
             return port
 
 
+def new_address() -> str:
+    """Return an address of this machine that no test has asked from.
+
+    Limits count by it. Some systems have only one.
+    """
+    address = next(_addresses)
+    with socket.socket() as probed:
+        try:
+            probed.bind((address, 0))
+        except OSError:
+            lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
+    return address
+
+
 def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:
     """Return once a process, which has to stay alive, accepts connections."""
+    wait_for_server(lambda: socket.create_connection(("127.0.0.1", port), timeout=1), process)
+
+
+def wait_for_server(connect: Callable[[], socket.socket], process: subprocess.Popen[Any]) -> None:
+    """The same for whatever ``connect`` connects to."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            connect().close()
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(f"{process.args!r} does not listen at {port}")
+    raise AssertionError(f"{process.args!r} does not listen")

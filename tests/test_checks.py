@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,14 @@ def test_every_setting_has_a_check() -> None:
     assert set(checks.VALUES) | {"PROFILE", "PREFIXES"} == set(PROFILE_KEYS) | SITE_KEYS
 
 
+NAIVE = datetime.fromisoformat("2027-01-01T00:00")
 BAD: dict[str, list[Any]] = {
+    "QUERY_TOKEN_DEPRECATION": ["2027-01-01", 5, NAIVE, True],
+    "QUERY_TOKEN_SUNSET": ["2027-01-01", 5, NAIVE],
+    "QUERY_TOKEN_LINK": ["/docs", "https://a b", "https://a>", 5],
+    "COUNT_PLACEMENTS": ["yes", None, 1],
+    "REQUEST_ID": ["no.such.function", "django_guid", 5, True],
+    "REQUEST_ID_IN_ERRORS": ["yes", None, 1],
     "FAILED_AUTH_RATE": ["30", "5/x", "5/month", "", 30, (30, 60)],
     "TRUSTED_PROXIES": [-1, "1", None, True],
     "AUDIT_ACTIONS": ["revoked", ["revoke"], [None], None],
@@ -176,7 +183,8 @@ def test_a_wrong_value_is_shown_and_the_hint_can_be_pasted(key: str, settings: A
         assert message.id == "connectnow_api.E004"
         assert repr(value) in message.msg
         assert message.hint is not None
-        pasted = eval("{" + message.hint.removeprefix("Write ").removesuffix(".") + "}")
+        line = message.hint.removeprefix("Write ").removesuffix(".")
+        pasted = eval("{" + line + "}", {"date": date, "timedelta": timedelta})
         assert found(pasted, settings) == []
 
 
@@ -366,3 +374,11 @@ def test_nothing_is_said_of_views_while_settings_are_wrong_or_there_is_no_urlcon
     assert numbers(checks.check_views()) == ["W001"]
     settings.ROOT_URLCONF = None
     assert checks.check_views() == []
+
+
+def test_a_sunset_before_the_deprecation(settings: Any) -> None:
+    since, until = date(2027, 1, 2), datetime(2027, 1, 1, 23, tzinfo=UTC)
+    values = {"QUERY_TOKEN_DEPRECATION": since, "QUERY_TOKEN_SUNSET": until}
+    (message,) = found(values, settings)
+    assert message.id == "connectnow_api.E016"
+    assert found({**values, "QUERY_TOKEN_SUNSET": since}, settings) == []

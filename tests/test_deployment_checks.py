@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, run_checks
 from django.urls import include, path
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
@@ -18,20 +19,30 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from connectnow_api import checks
 from connectnow_api.authentication import APITokenAuthentication, QueryTokenAuthentication
+from connectnow_api.logs import RedactTokens
 from connectnow_api.mixins import APIViewMixin
 from connectnow_api.parsers import StrictJSONParser
+from connectnow_api.reports import TokenExceptionReporter
 from tests.conftest import Mount
 from tests.library.models import Book
 
 COMMON = "django.middleware.common.CommonMiddleware"
 OURS = "connectnow_api.middleware.JSONErrorMiddleware"
+REPORTER = "connectnow_api.reports.TokenExceptionReporter"
+LOGGING = {
+    "filters": {"tokens": {"()": "connectnow_api.logs.RedactTokens"}},
+    "handlers": {"console": {"filters": ["tokens"]}},
+}
 TOKENS = {"authentication_classes": [APITokenAuthentication]}
 
 
 @pytest.fixture(autouse=True)
-def sound(settings: Any) -> None:
+def sound(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project that has made none of the choices."""
     settings.CONNECTNOW_API = {"PREFIXES": {"/api/": "laravel-12"}}
+    settings.DEFAULT_EXCEPTION_REPORTER = REPORTER
+    # Not by the fixture: Django would set up the tests' own logging anew.
+    monkeypatch.setattr(django_settings, "LOGGING", LOGGING)
     settings.MIDDLEWARE = [OURS, *settings.MIDDLEWARE]
 
 
@@ -114,6 +125,46 @@ def test_views_that_take_tokens(mount: Mount, attributes: dict[str, Any], number
     ((number_found, message),) = found()
     assert number_found == number
     assert message.endswith(": tests.test_deployment_checks.One.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "number"),
+    [
+        ("DEFAULT_EXCEPTION_REPORTER", "django.views.debug.ExceptionReporter", "W021"),
+        ("LOGGING", {}, "W022"),
+        ("LOGGING", None, "W022"),
+        ("LOGGING", {**LOGGING, "handlers": {"console": {"filters": ["others"]}}}, "W022"),
+        ("LOGGING", {**LOGGING, "filters": {"tokens": {"()": "logging.Filter"}}}, "W022"),
+    ],
+)
+def test_logs_and_reports_of_tokens_in_the_query(
+    mount: Mount, monkeypatch: pytest.MonkeyPatch, name: str, value: Any, number: str
+) -> None:
+    monkeypatch.setattr(django_settings, name, value)
+    mount_view(mount)
+    assert ids() == []
+    mount_view(mount, placements=["query"])
+    assert ids() == ["W005", number]
+
+
+def test_a_reporter_of_ones_own_and_the_class_of_the_filter(
+    mount: Mount, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEFAULT_EXCEPTION_REPORTER = f"{__name__}.Reporter"
+    filters = {"tokens": {"()": RedactTokens}}
+    monkeypatch.setattr(django_settings, "LOGGING", {**LOGGING, "filters": filters})
+    mount_view(mount, placements=["query"])
+    assert ids() == ["W005"]
+
+
+class Reporter(TokenExceptionReporter):
+    pass
+
+
+def test_placements_that_cannot_be_are_no_crash(mount: Mount) -> None:
+    mount_view(mount, placements=None)
+    assert ids() == []
+    assert "connectnow_api.E004" in {message.id for message in checks.check_views()}
 
 
 def test_views_of_others_are_their_own_affair(mount: Mount) -> None:

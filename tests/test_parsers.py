@@ -178,6 +178,13 @@ def test_a_body_that_ended_early_is_refused(send: Send, content_type: str) -> No
     assert answer(response) == (400, {"message": "The body is not as long as the request says."})
 
 
+@pytest.mark.parametrize("path", ["/flat/x", "/resource/x"])
+def test_a_body_that_nobody_says_the_length_of_is_refused(send: Send, path: str) -> None:
+    environ = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    response = send(b"{}", path=path, environ=environ)
+    assert answer(response) == (400, {"message": "The body is not as long as the request says."})
+
+
 def test_a_client_that_vanished(mount: Mount) -> None:
     class Broken(io.BytesIO):
         def read(self, *args: Any) -> bytes:

@@ -1,7 +1,8 @@
 """The security promises, each tried as it is worded; a number, once given, is never given anew.
 
-Whole behaviours are tested beside their modules. Numbers that are missing here belong to promises
-that one request of a reading client cannot show.
+Those of bodies and errors are in ``test_promises_of_requests.py``, those of checks and records in
+``test_promises_of_operation.py``, those of several processes beside what they are about. Whole
+behaviours are tested beside their modules.
 """
 
 from __future__ import annotations

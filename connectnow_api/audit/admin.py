@@ -45,10 +45,20 @@ class TokenAuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "placement",
         "address",
         "actor",
+        "request_id",
     )
     list_filter = (ActionFilter, "kind")
     ordering = ("-pk",)
-    search_fields = ("=fingerprint", "=token_id", "=owner", "=actor", "=address", "name", "reason")
+    search_fields = (
+        "=fingerprint",
+        "=token_id",
+        "=owner",
+        "=actor",
+        "=address",
+        "=request_id",
+        "name",
+        "reason",
+    )
     # Counting all rows of a large table takes longer than showing some.
     show_full_result_count = False
 

@@ -63,6 +63,7 @@ class TokenAuditEntry(models.Model):
     actor = models.CharField(max_length=255, blank=True)
     # The name before a renaming, or the abilities that were missing.
     reason = models.CharField(max_length=500, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
 
     objects = TokenAuditQuerySet.as_manager()
 

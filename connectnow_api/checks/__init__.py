@@ -16,6 +16,7 @@ E012  a kind of token whose owner lacks what is asked of owners
 E013  an authentication class whose prefix is not that of its tokens
 E014  ``USE_TZ`` is off
 E015  an admin of tokens that edits them in its list, which ``APITokenAdmin.check`` reports
+E016  tokens in the query end before they are deprecated
 W001  a view accepts API tokens and names no abilities
 W002  a view names abilities and has no permission that asks for them
 W003  a view's profile differs from that of its path
@@ -36,9 +37,13 @@ W017  a view names abilities that the site does not offer
 W018  tokens are read from a parameter that ``TOKEN_PARAMETERS`` does not name
 W019  ``AUDIT_ACTIONS`` is set, and the app that obeys it is not installed
 W020  a kind of token with a unique column, which a successor could not have
+W021  reports of crashes quote tokens that were sent in the query
+W022  logs quote them
+W023  a database or a cache that requests would wait for without end
 ===== ==========================================================================================
 
-E010, W005 to W016, and W004 for memory of the process are reported with ``--deploy`` only.
+E010, W005 to W016, W021 to W023, and W004 for memory of the process are reported with ``--deploy``
+only.
 """
 
 from .audit import check_audit
@@ -46,6 +51,7 @@ from .deployment import check_deployment
 from .kinds import check_idle_tokens, check_token_models
 from .limits import check_limits, check_limits_of_production
 from .settings import check_settings
+from .time_outs import check_time_outs
 from .values import VALUES
 from .views import check_views
 
@@ -57,6 +63,7 @@ __all__ = [
     "check_limits",
     "check_limits_of_production",
     "check_settings",
+    "check_time_outs",
     "check_token_models",
     "check_views",
 ]

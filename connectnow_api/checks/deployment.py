@@ -21,14 +21,17 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.settings import api_settings as drf_settings
 
 from connectnow_api.handlers import exception_handler
+from connectnow_api.logs import RedactTokens
 from connectnow_api.middleware import JSONErrorMiddleware
 from connectnow_api.parsers import StrictFormParser, StrictJSONParser
+from connectnow_api.reports import TokenExceptionReporter
 from connectnow_api.settings import UNSET, api_settings, get_value
 from connectnow_api.views import page_not_found
 
-from .messages import SETTING, check_id
+from .messages import SETTING, check_id, label
 from .mounted import MountedView, is_subclass, mounted_views
 from .settings import needs_sound_settings
+from .values import VALUES
 
 SHOWN = 3
 """How many views a message names."""
@@ -140,11 +143,38 @@ SITE_CHOICES = (
 def _takes_query_tokens(view: MountedView) -> bool:
     own = SimpleNamespace(**{name: view.get(name, UNSET) for name in ("placements", "profile")})
     requests = [SimpleNamespace(path_info=path) for path in view.paths]
-    return any(
-        "query" in (get_value("placements", request, own) if ruled is UNSET else ruled)
+    found = [
+        get_value("placements", request, own) if ruled is UNSET else ruled
         for ruled in (reader.placements for reader in view.token_authenticators)
         for request in requests
-    )
+    ]
+    is_sound, _, _ = VALUES["PLACEMENTS"]
+    # Of others check_views speaks.
+    return any(is_sound(placements) and "query" in placements for placements in found)
+
+
+def _reports_query_tokens(view: MountedView) -> bool:
+    try:
+        reporter = import_string(django_settings.DEFAULT_EXCEPTION_REPORTER)
+    except ImportError:
+        return False
+    return _takes_query_tokens(view) and not is_subclass(reporter, TokenExceptionReporter)
+
+
+def _logs_query_tokens(view: MountedView) -> bool:
+    return _takes_query_tokens(view) and not _has_log_filter()
+
+
+def _has_log_filter() -> bool:
+    """Tell whether a handler of ``LOGGING`` has our filter; others cannot be told from here."""
+    logging: Any = django_settings.LOGGING or {}
+    names = {
+        name
+        for name, found in logging.get("filters", {}).items()
+        if found.get("()") in (RedactTokens, label(RedactTokens))
+    }
+    handlers = logging.get("handlers", {}).values()
+    return any(names & {*map(str, handler.get("filters", ()))} for handler in handlers)
 
 
 def _has_browsable_pages(view: MountedView) -> bool:
@@ -192,6 +222,21 @@ VIEW_CHOICES = (
         _takes_query_tokens,
         "Tokens may be sent in the query, which logs and histories keep",
         f'Add "PLACEMENTS": ["header", "payload"] to {SETTING}, or placements on the view.',
+    ),
+    Choice(
+        "W021",
+        _reports_query_tokens,
+        "Reports of crashes, by mail and on Django's page, quote the tokens of queries",
+        'DEFAULT_EXCEPTION_REPORTER = "connectnow_api.reports.TokenExceptionReporter" and '
+        "DEFAULT_EXCEPTION_REPORTER_FILTER = "
+        '"connectnow_api.reports.TokenExceptionReporterFilter"',
+    ),
+    Choice(
+        "W022",
+        _logs_query_tokens,
+        "No handler of LOGGING keeps the tokens of queries out of logs",
+        'Add "filters": {"tokens": {"()": "connectnow_api.logs.RedactTokens"}} to LOGGING, and '
+        '"filters": ["tokens"] to its handlers.',
     ),
     Choice(
         "W007",

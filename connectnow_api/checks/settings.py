@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from connectnow_api.profiles import PROFILES, Profile
+from connectnow_api.query_tokens import seconds_of
 from connectnow_api.settings import PROFILE_KEYS, SITE_KEYS, api_settings
 
 from .messages import SETTING, check_id, close_match
@@ -25,7 +26,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
         hint = f'Write {SETTING} = {{"PROFILE": "helpspace"}}.'
         return [Error(f"{SETTING} is {values!r}, not a mapping.", hint=hint, id=check_id("E001"))]
     found = [*_check_keys(values), *_check_profiles(values), *_check_values(values)]
-    return found or [*_check_idle_timeout(), *_check_time_zones()]
+    return found or [*_check_idle_timeout(), *_check_time_zones(), *_check_sunset()]
 
 
 def needs_sound_settings(check: Check) -> Check:
@@ -88,3 +89,13 @@ def _check_time_zones() -> Iterator[CheckMessage]:
     if not django_settings.USE_TZ:
         message = "USE_TZ is off: when a token expires could not be told."
         yield Error(message, hint="Write USE_TZ = True.", id=check_id("E014"))
+
+
+def _check_sunset() -> Iterator[CheckMessage]:
+    since, until = api_settings.query_token_deprecation, api_settings.query_token_sunset
+    if since is not None and until is not None and seconds_of(until) < seconds_of(since):
+        message = f"{SETTING}: QUERY_TOKEN_SUNSET comes before QUERY_TOKEN_DEPRECATION."
+        hint = (
+            "RFC 9745 wants what is deprecated to last until then at least: write a later sunset."
+        )
+        yield Error(message, hint=hint, id=check_id("E016"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.module_loading import import_string
 
 from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
@@ -70,9 +72,28 @@ def _is_description(value: Any) -> bool:
     return isinstance(value, Promise) or _is_text(value)
 
 
+def _is_function(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and callable(import_string(value))
+    except ImportError:
+        return False
+
+
+def _is_moment(value: Any) -> bool:
+    """Tell whether a value is a day, or a time whose zone is known."""
+    if isinstance(value, datetime):
+        return value.tzinfo is not None
+    return isinstance(value, date)
+
+
+def _is_url(value: Any) -> bool:
+    return _is_header_value(value) and re.fullmatch(r"https?://[^\s<>,]+", value) is not None
+
+
 _BOOL = (_is_bool, "True or False", "False")
 _COUNT = (_is_number(1), "a whole number from 1", "50")
 _TEXT = (_is_text, "a text")
+_MOMENT = (_or_none(_is_moment), "a date, an aware datetime, or None", "date(2027, 1, 1)")
 
 is_names = _is_list_of(_is_text)
 is_cache_policy = _is_one_of("open", "closed")
@@ -167,11 +188,25 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
         '["revoked", "refused"]',
     ),
     "TOKEN_PARAMETERS": (_is_list_of(_is_text), "a list of parameter names", '["api_token"]'),
+    "QUERY_TOKEN_DEPRECATION": _MOMENT,
+    "QUERY_TOKEN_SUNSET": _MOMENT,
+    "QUERY_TOKEN_LINK": (
+        _or_none(_is_url),
+        "an absolute URL, or None",
+        '"https://example.com/docs/tokens"',
+    ),
+    "COUNT_PLACEMENTS": _BOOL,
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),
     "TRUSTED_PROXIES": (_is_number(0), "a whole number from 0", "0"),
     "ON_CACHE_FAILURE": (is_cache_policy, '"open" or "closed"', '"open"'),
     "REALM": (_is_header_value, "printable ASCII without quotes", '"api"'),
     "DEBUG_ERRORS": _BOOL,
+    "REQUEST_ID": (
+        _or_none(_is_function),
+        "the dotted name of a function, or None",
+        "None",
+    ),
+    "REQUEST_ID_IN_ERRORS": _BOOL,
     "REQUIRE_TOKEN": _BOOL,
     "STRICT_PLACEMENT": _BOOL,
     "TRANSLATE_MESSAGES": _BOOL,

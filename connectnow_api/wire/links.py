@@ -30,6 +30,11 @@ def base_name(key: str) -> str:
     return head or key
 
 
+def plain_name(key: str) -> str:
+    """Return what somebody meant who wrote ``" API_token\\0[]"``."""
+    return "".join(filter(str.isprintable, base_name(key))).strip().lower()
+
+
 def from_query(lists: Iterable[tuple[str, list[str]]], *, keep_repeated: bool) -> Pairs:
     """Return the pairs of a parsed query in PHP's order and spelling.
 
@@ -95,9 +100,13 @@ class PageLinks:
     pairs: Pairs = dataclasses.field(default_factory=list)
 
     def without(self, names: Iterable[str]) -> PageLinks:
-        """Return the same links without the parameters of these names, in any letter case."""
-        unwanted = {name.lower() for name in names}
-        pairs = [pair for pair in self.pairs if base_name(pair[0]).lower() not in unwanted]
+        """Return the same links without the parameters of these names.
+
+        However they are spelt: in any letter case, with brackets, blanks or control characters. A
+        slip of whoever sent a secret is no reason to repeat it.
+        """
+        unwanted = {plain_name(name) for name in names}
+        pairs = [pair for pair in self.pairs if plain_name(pair[0]) not in unwanted]
         return dataclasses.replace(self, pairs=pairs)
 
     def _is_kept(self, key: str) -> bool:

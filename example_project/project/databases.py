@@ -12,7 +12,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     },
+    "django.db.backends.postgresql": {
+        # A server that does not answer holds requests up no longer than this (seconds).
+        "connect_timeout": 5,
+        # Nor does a statement (milliseconds), or one that went away without a word.
+        "options": "-c statement_timeout=30000",
+        "tcp_user_timeout": 30_000,
+    },
     "django.db.backends.mysql": {
+        # The same, all in seconds.
+        "connect_timeout": 5,
+        "read_timeout": 30,
+        "write_timeout": 30,
         "charset": "utf8mb4",
         # MariaDB's own default; a server may have been told otherwise and cut texts in silence.
         "init_command": "SET sql_mode='STRICT_TRANS_TABLES'",

@@ -18,6 +18,23 @@ from django.core.servers.basehttp import (
 
 from connectnow_api.profiles import MESSAGES
 
+FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n")
+"""A line of the headers, or the empty one after them. Python reads more, each in its own way."""
+ABSOLUTE = re.compile(r"(?i:https?)://(?P<host>[^/?#]*)(?P<path>/.*)?")
+
+
+class Lines:
+    """Keeps the lines that are read from a file."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.read: list[bytes] = []
+
+    def readline(self, size: int) -> bytes:
+        """Return the next line."""
+        self.read.append(self.file.readline(size))
+        return self.read[-1]
+
 
 class RequestHandler(WSGIRequestHandler):
     """Reads one connection's requests."""
@@ -39,20 +56,32 @@ class RequestHandler(WSGIRequestHandler):
 
         Where a body ends must be plain: its rest would be taken for the next request.
         """
-        if not super().parse_request():
-            return False
-        lengths = self.headers.get_all("Content-Length", [])
-        if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", text) for text in lengths):
-            self.send_error(HTTPStatus.BAD_REQUEST)
-            return False
-        if "Transfer-Encoding" in self.headers:
-            self.send_error(HTTPStatus.LENGTH_REQUIRED)
-            return False
-        if any(text.strip() != text.strip(" \t") for text in self.headers.values()):
-            # wsgiref would take off what HTTP does not, and so make one value of two.
-            self.send_error(HTTPStatus.BAD_REQUEST)
+        lines = Lines(self.rfile)
+        self.rfile = lines
+        try:
+            if not super().parse_request():
+                return False
+        finally:
+            self.rfile = lines.file
+        if refusal := self._get_refusal(lines.read):
+            self.send_error(refusal)
             return False
         return True
+
+    def _get_refusal(self, lines: list[bytes]) -> HTTPStatus | None:
+        """Return the status for a request that others could read otherwise (RFC 9112)."""
+        lengths = self.headers.get_all("Content-Length", [])
+        if self.request_version == "HTTP/0.9" or not all(map(FIELD_LINE.fullmatch, lines)):
+            return HTTPStatus.BAD_REQUEST
+        if len(lengths) > 1 or not all(re.fullmatch("[0-9]{1,18}", text) for text in lengths):
+            return HTTPStatus.BAD_REQUEST
+        if "Transfer-Encoding" in self.headers:
+            return HTTPStatus.LENGTH_REQUIRED
+        if whole := ABSOLUTE.fullmatch(self.path):
+            # What a client says to a proxy; servers have to take it (section 3.2.2).
+            del self.headers["Host"]
+            self.headers["Host"], self.path = whole["host"], whole["path"] or "/"
+        return None
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """Begin a refusal; Django's answers have this header from a middleware."""

@@ -1,7 +1,8 @@
 """Settings of the example project: two APIs, two dialects, one process.
 
 The environment may say ``SECRET_KEY``, ``ALLOWED_HOSTS`` (names with commas or spaces between),
-``DATABASE_URL`` and ``REDIS_URL``. Without any of them everything lives in this folder.
+``DATABASE_URL``, and ``REDIS_URL`` or ``MEMCACHED_URL`` (``host:port``). Without any of them
+everything lives in this folder.
 """
 
 import os
@@ -129,6 +130,8 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
+# What is counted belongs to the rows of one database.
+KEY_PREFIX = DATABASES["default"]["NAME"]
 if redis_url := os.environ.get("REDIS_URL"):
     CACHES = {
         "default": {
@@ -136,19 +139,43 @@ if redis_url := os.environ.get("REDIS_URL"):
             "LOCATION": redis_url,
             # One that hangs holds requests up no longer than this.
             "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
-            # What is counted belongs to the rows of one database.
-            "KEY_PREFIX": DATABASES["default"]["NAME"],
+            "KEY_PREFIX": KEY_PREFIX,
         }
     }
 
-# --- What is logged ---------------------------------------------------------------------------
+if memcached := os.environ.get("MEMCACHED_URL"):
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+            "LOCATION": memcached,
+            # As for Redis; and one that was gone is asked again after ten seconds, not sixty.
+            "OPTIONS": {"connect_timeout": 2, "timeout": 2, "dead_timeout": 10},
+            "KEY_PREFIX": KEY_PREFIX,
+        }
+    }
 
+# --- What is logged and reported ----------------------------------------------------------------
+
+DEFAULT_EXCEPTION_REPORTER = "connectnow_api.reports.TokenExceptionReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "connectnow_api.reports.TokenExceptionReporterFilter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    # What is sent in a query would be quoted by lines that quote a URL.
+    "filters": {"tokens": {"()": "connectnow_api.logs.RedactTokens"}},
     "formatters": {"line": {"format": "[{asctime}] {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["tokens"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     # Answers below 500 are the client's affair, and the server logs a line for each anyway.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # A wrong host is, too, and would be a traceback each time.
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

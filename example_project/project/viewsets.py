@@ -34,6 +34,10 @@ class AtomicWrites:
         """Delete in a transaction."""
         return super().destroy(request, *args, **kwargs)
 
+    def get_success_headers(self, data: Any) -> dict[str, str]:
+        """Return nothing: a ``url`` among the fields is somebody's, and no address of the row."""
+        return {}
+
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows, locked within a transaction."""
         return locked(super().get_queryset())

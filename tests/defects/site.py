@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from django.test import Client
+from django.urls import path
 from rest_framework import serializers, viewsets
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from connectnow_api.authentication import APITokenAuthentication
+from connectnow_api.exceptions import TokenConflict
 from connectnow_api.fields import RelatedIdsField
+from connectnow_api.models import APIToken
+from connectnow_api.throttling import AnonRateThrottle
+from tests.at_once import ACTIONS
 from tests.library.models import Author, Book
 
 JSON = "application/json"
@@ -29,10 +40,16 @@ PREFIXES = ("flat", "resource")
 Issue = Callable[..., Any]
 
 
+def refuse_infinity(number: float) -> None:
+    """What ``FloatField`` does by itself since Django REST framework 3.18."""
+    if not math.isfinite(number):
+        raise serializers.ValidationError("A valid number is required.")
+
+
 class ItemSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(required=False)
     meta = serializers.JSONField(required=False)
-    ratio = serializers.FloatField(required=False)
+    ratio = serializers.FloatField(required=False, validators=[refuse_infinity])
 
 
 class Items(APIView):
@@ -53,6 +70,13 @@ class Items(APIView):
     put = patch = post
 
 
+class Unread(Items):
+    """Takes a body and does not look at it."""
+
+    def post(self, request: Any) -> Response:
+        return Response({"ok": True})
+
+
 class Raw(Items):
     """Reads the body by hand, as if it could be nothing but an object."""
 
@@ -66,6 +90,10 @@ class Upload(Raw):
 
 class Private(Raw):
     permission_classes: Any = [IsAuthenticated]
+
+
+class Sessions(Private):
+    authentication_classes = [SessionAuthentication, APITokenAuthentication]
 
 
 class Crash(Items):
@@ -99,6 +127,14 @@ class Books(viewsets.ModelViewSet[Book]):
         return queryset if year is None else queryset.filter(year=year)
 
 
+class SlowSerializer(BookSerializer):
+    """Gives others time to look for the same value before any of them inserts it."""
+
+    def validate(self, attrs: Any) -> Any:
+        time.sleep(0.1)
+        return attrs
+
+
 class RelatedSerializer(serializers.Serializer[Any]):
     authors = RelatedIdsField(queryset=Author.objects.all(), max_length=10)
 
@@ -112,8 +148,39 @@ class Related(Items):
         return Response({"authors": [a.pk for a in serializer.validated_data["authors"]]})
 
 
+class Limited(Items):
+    """Lets 20 requests of an address pass."""
+
+    throttle_classes = [type("Twenty", (AnonRateThrottle,), {"rate": "20/d"})]
+
+
+def odd(name: str, rate: str) -> Any:
+    """Return a view with a rate that is none."""
+    return Items.as_view(throttle_classes=[type(name, (AnonRateThrottle,), {"rate": rate})])
+
+
+class Stale(Private):
+    """Changes the token that authenticated the request, after it has been revoked meanwhile."""
+
+    def post(self, request: Any) -> Response:
+        APIToken.objects.get(pk=request.auth.pk).revoke()
+        with contextlib.suppress(TokenConflict):
+            ACTIONS[request.data["change"]](request.auth)
+        return Response({"state": APIToken.objects.get(pk=request.auth.pk).state})
+
+
+class Rotate(Items):
+    """Rotates any token."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: Any, pk: int) -> Response:
+        return Response({"id": get_object_or_404(APIToken, pk=pk).rotate().token.pk})
+
+
 ROUTES = {
     "items": Items.as_view(),
+    "unread": Unread.as_view(),
     "raw": Raw.as_view(),
     "upload": Upload.as_view(),
     "private": Private.as_view(),
@@ -122,8 +189,19 @@ ROUTES = {
     "books": Books.as_view({"get": "list", "post": "create"}),
     "books/<pk>": Books.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
     "numbered/<int:pk>": Books.as_view({"get": "retrieve"}),
+    "slow-books": Books.as_view({"post": "create"}, serializer_class=SlowSerializer),
     "related": Related.as_view(),
+    "sessions": Sessions.as_view(),
+    "limited": Limited.as_view(),
+    "odd/5": odd("Five", "5"),
+    "odd/5-x": odd("FiveAnX", "5/x"),
+    "odd/5-month": odd("FiveAMonth", "5/month"),
+    "stale": Stale.as_view(),
+    "rotate/<int:pk>": Rotate.as_view(),
 }
+urlpatterns = [
+    path(f"{prefix}/{route}", view) for prefix in PREFIXES for route, view in ROUTES.items()
+]
 
 
 def post(client: Client, uri: str, body: Any, content_type: str = JSON, **extra: Any) -> Any:

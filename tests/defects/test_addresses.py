@@ -6,19 +6,17 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import path
-from rest_framework.authentication import SessionAuthentication
 
 from connectnow_api import tokens
-from connectnow_api.authentication import APITokenAuthentication
 from tests.library.models import Book
 
+from .conftest import Serve
+from .servers import SERVERS
 from .site import (
     FORM,
     JSON,
     PREFIXES,
     Issue,
-    Private,
     answer,
     invalid,
     make_books,
@@ -28,9 +26,14 @@ from .site import (
 pytestmark = pytest.mark.django_db
 
 
+def test_row_11_nul_in_a_header(own_client: Client, crashes: Any) -> None:
+    """Where no server has refused it before."""
+    response = own_client.get("/flat/private", headers={"authorization": "Bearer cn_\0"})
+    assert answer(response) == (401, {"message": "Unauthenticated."})
+    assert not crashes
+
+
 def test_row_11_nul_and_surrogates_in_tokens(client: Client, crashes: Any) -> None:
-    nul = client.get("/flat/private", headers={"authorization": "Bearer cn_\0"})
-    assert answer(nul) == (401, {"message": "Unauthenticated."})
     assert answer(client.get("/flat/private?api_token=cn_%00"))[0] == 401
     for text in (rb"\u0000", rb"\ud800", rb"cn_\udfff"):
         assert answer(post(client, "/flat/private", b'{"api_token": "' + text + b'"}'))[0] == 401
@@ -41,15 +44,31 @@ def test_row_12_crashes_in_view_and_renderer(client: Client, crashes: Any) -> No
     for response in (client.get("/flat/crash"), client.post("/flat/crash")):
         assert answer(response) == (500, {"message": "Server Error"})
     assert len(crashes) == 2
+    crashes.clear()
 
 
-@pytest.mark.parametrize("debug", [True, False])
-def test_row_13_unrouted_paths(client: Client, settings: Any, debug: bool) -> None:
-    settings.DEBUG = debug
+def unrouted(client: Any) -> None:
+    """Whatever has no route is JSON below the prefixes."""
     assert answer(client.get("/flat/nope")) == (404, {"message": "Not found."})
     assert answer(client.post("/resource/nope/")) == (404, {"message": "Object not found"})
-    settings.DEBUG = False
-    assert client.get("/nope").headers["Content-Type"].startswith("text/html")
+
+
+def test_row_13_unrouted_paths(client: Client) -> None:
+    unrouted(client)
+    response = client.get("/nope")
+    assert (response.status_code, response.headers["Content-Type"][:9]) == (404, "text/html")
+    assert b"slash/" not in response.content
+
+
+def test_row_13_unrouted_paths_with_debug(own_client: Client, settings: Any) -> None:
+    settings.DEBUG = True
+    unrouted(own_client)
+
+
+@pytest.mark.parametrize("transport", SERVERS)
+def test_row_13_unrouted_paths_of_servers_with_debug(transport: str, serve: Serve) -> None:
+    with serve(transport, DEBUG=True) as server:
+        unrouted(server.client())
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a b", "%00", "[", "x" * 300])
@@ -77,13 +96,9 @@ def test_row_25_no_redirect_repeats_a_token(client: Client, issue: Issue, method
     assert "Location" not in response.headers
 
 
-def test_row_29_session_authentication_first(client: Client, settings: Any) -> None:
-    class Sessions(Private):
-        authentication_classes = [SessionAuthentication, APITokenAuthentication]
-
-    settings.ROOT_URLCONF = (path("flat/x", Sessions.as_view()),)
+def test_row_29_session_authentication_first(client: Client) -> None:
     for headers in ({}, {"authorization": f"Bearer {tokens.generate('cn')}"}):
-        response = client.get("/flat/x", headers=headers)
+        response = client.get("/flat/sessions", headers=headers)
         assert answer(response) == (401, {"message": "Unauthenticated."})
         assert response.headers["WWW-Authenticate"].startswith('Bearer realm="')
 
@@ -100,10 +115,16 @@ SIZES = {"flat": ("per_page", 15), "resource": ("per-page", 50)}
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-@pytest.mark.parametrize("number", ["1" + "0" * 400, "1" * 3900, "9" * 19, "9" * 5000])
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1" * 3900, "9" * 19])
 def test_row_36_huge_pages(client: Client, prefix: str, number: str) -> None:
     make_books(3)
     assert page(client, prefix, f"page={number}") == (1, SIZES[prefix][1], 3)
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_row_36_pages_beyond_what_a_server_may_read(own_client: Client, prefix: str) -> None:
+    make_books(3)
+    assert page(own_client, prefix, f"page={'9' * 5000}") == (1, SIZES[prefix][1], 3)
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -143,7 +164,7 @@ def test_row_39_a_key_is_ascii(client: Client) -> None:
     arabic = str(first).translate({ord(str(n)): chr(0x660 + n) for n in range(10)})
     assert answer(client.get(f"/flat/numbered/{first}"))[0] == 200
     assert answer(client.get(f"/flat/numbered/{arabic}"))[0] == 404
-    assert answer(client.get(f"/flat/numbered/{'9' * 5000}"))[0] == 404
+    assert answer(client.get(f"/flat/numbered/{'9' * 3900}"))[0] == 404
 
 
 def test_row_40_filters_by_hand(client: Client, crashes: Any) -> None:
@@ -185,7 +206,7 @@ def test_row_43_authorization_headers(client: Client, issue: Issue, crashes: Any
     assert not crashes
 
 
-@pytest.mark.parametrize("raw", [b"\xff", b"\x80abc", b"cn_\xc3\x28", b"cn_\x00"])
+@pytest.mark.parametrize("raw", [b"\xff", b"\x80abc", b"cn_\xc3\x28"])
 def test_row_44_bytes_that_are_no_utf_8(client: Client, crashes: Any, raw: bytes) -> None:
     header = f"Bearer {raw.decode('latin-1')}"
     response = client.get("/flat/private", HTTP_AUTHORIZATION=header)

@@ -2,62 +2,215 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import path
 
+from connectnow_api.checks import check_limits, check_limits_of_production
 from connectnow_api.limits import hit, parse_rate
-from connectnow_api.throttling import AnonRateThrottle
 from tests.asking import Plan, address_with_time_left, ask_at_once
 from tests.conftest import CacheServers
+from tests.services import BACKENDS, PATIENCE, CacheServer, cache_settings, free_port
+from tests.settings import CONNECTNOW_API as OURS
 
-from .site import (
-    Items,
-)
+from .conftest import Serve
+from .servers import SERVERS, Answer, LiveClient, Server
 
 pytestmark = pytest.mark.django_db
 
-
-class Limited(Items):
-    """Lets 20 requests of an address pass."""
-
-    throttle_classes = [type("Twenty", (AnonRateThrottle,), {"rate": "20/d"})]
-
-
-@pytest.fixture
-def limited(limits: None, settings: Any) -> None:
-    """Switch the limits on, and add a view that has one."""
-    settings.ROOT_URLCONF = (*settings.ROOT_URLCONF, path("flat/limited", Limited.as_view()))
+KINDS = ("redis", "memcached")
+FORWARDED = ["x" * 300, "\x7f", "[]", "203.0.113.1"]
+DAY = 24 * 60 * 60
+behind_servers = pytest.mark.parametrize("transport", SERVERS)
 
 
-def ask_limited(client: Client, **headers: str) -> int:
-    status: int = client.get("/flat/limited", headers=headers).status_code
-    return status
+def ask_limited(client: Any, **headers: str) -> Any:
+    return client.get("/flat/limited", headers=headers)
+
+
+def statuses(answers: list[Any]) -> tuple[int, int, int]:
+    """Return how many of them are 200, 401 and 429."""
+    found = [answer.status_code for answer in answers]
+    return found.count(200), found.count(401), found.count(429)
+
+
+# --- Behind servers ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def counting(serve: Serve) -> Iterator[Callable[[str, str], Server]]:
+    """Return a server that counts in a private cache: ``counting("gunicorn", "redis")``.
+
+    The one with memcached, which has the stricter keys, believes a proxy.
+    """
+    running: dict[tuple[str, str], Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def find(program: str, kind: str) -> Server:
+            if (program, kind) not in running:
+                cache = CacheServer(kind)
+                stack.callback(cache.stop)
+                ours = {**OURS, "TRUSTED_PROXIES": int(kind == "memcached")}
+                settings = {"CACHES": {"default": cache.settings}, "CONNECTNOW_API": ours}
+                running[program, kind] = stack.enter_context(serve(program, **settings))
+            return running[program, kind]
+
+        yield find
+
+
+Find = Callable[[str, str], Server]
+
+
+def in_one_window(ask: Callable[[], list[Answer]]) -> list[Answer]:
+    """Return the answers of ``ask``, an address of its own each time, within one window of a day.
+
+    When that begins is another second for each address.
+    """
+    for _ in range(3):
+        start = time.time()
+        answers = ask()
+        ends = [int(a["X-RateLimit-Reset"]) for a in answers if a.status_code == 429]
+        if all(end - DAY + 2 < start and time.time() < end - 2 for end in ends):
+            return answers
+    raise AssertionError("no window is long enough")
+
+
+def eight_at_once(client: LiveClient, number: int, **headers: str) -> list[Answer]:
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: ask_limited(client, **headers), range(number)))
+
+
+@behind_servers
+@pytest.mark.parametrize("kind", KINDS)
+def test_row_01_all_processes_count_as_one(transport: str, counting: Find, kind: str) -> None:
+    server = counting(transport, kind)
+    answers = in_one_window(lambda: eight_at_once(server.client(), 300))
+    assert statuses(answers) == (20, 0, 280)
+
+
+@behind_servers
+def test_row_02_in_memory_each_process_counts_alone(transport: str, serve: Serve) -> None:
+    """So there it is the limit times the number of processes."""
+    memory = {"default": cache_settings("locmem", "")}
+
+    def ask() -> list[Answer]:
+        client, answers = server.client(), []
+        deadline = time.monotonic() + PATIENCE
+        while len({a["X-Process"] for a in answers if a.status_code == 429}) < 2:
+            assert time.monotonic() < deadline, "one process answers all"
+            answers += eight_at_once(client, 16)
+        return answers
+
+    with serve(transport, CACHES=memory) as server:
+        by_process: dict[str, list[Answer]] = defaultdict(list)
+        for answer in in_one_window(ask):
+            by_process[answer["X-Process"]].append(answer)
+    full = [found for found in map(statuses, by_process.values()) if found[2]]
+    assert [passed for passed, _, _ in full] == [20] * len(full)
+
+
+@behind_servers
+def test_row_03_all_processes_go_by_the_peer(transport: str, counting: Find) -> None:
+    server = counting(transport, "redis")
+
+    def ask() -> list[Answer]:
+        client = server.client()
+        forwarded = [{"x-forwarded-for": f"203.0.113.{n}"} for n in range(100)]
+        return [ask_limited(client, **headers) for headers in forwarded]
+
+    assert statuses(in_one_window(ask)) == (20, 0, 80)
+
+
+@behind_servers
+@pytest.mark.parametrize("forwarded", FORWARDED)
+def test_row_04_no_header_is_a_key_behind_a_server(
+    transport: str, counting: Find, forwarded: str
+) -> None:
+    server = counting(transport, "memcached")
+    watch = server.watch()
+    response = ask_limited(server.client(), **{"x-forwarded-for": forwarded})
+    assert response.status_code in ((200, 400) if forwarded == "\x7f" else (200,))
+    assert not watch
+
+
+@behind_servers
+def test_row_05_all_processes_count_bad_tokens(transport: str, counting: Find) -> None:
+    server = counting(transport, "redis")
+
+    def ask() -> list[Answer]:
+        client = server.client()
+        return [ask_limited(client, authorization=f"Bearer x{n}") for n in range(100)]
+
+    assert statuses(in_one_window(ask)) == (0, 30, 70)
+
+
+def outage_behind_server(serve: Serve, transport: str, kind: str) -> None:
+    """Each request passes, not only the second one, and it does not do so in silence."""
+    port = free_port()
+    gone = cache_settings(
+        kind, f"redis://127.0.0.1:{port}" if kind == "redis" else f"127.0.0.1:{port}"
+    )
+    with serve(transport, CACHES={"default": gone}) as server:
+        watch = server.watch()
+        answers = eight_at_once(server.client(), 40)
+        said = watch.text.count("connectnow_api.limits: Limit 'anon' cannot be counted")
+    assert statuses(answers) == (40, 0, 0)
+    assert not watch
+    assert said == len({answer["X-Process"] for answer in answers})
+
+
+@behind_servers
+def test_row_06_no_redis_behind_a_server(transport: str, serve: Serve) -> None:
+    outage_behind_server(serve, transport, "redis")
+
+
+@behind_servers
+def test_row_07_no_memcached_behind_a_server(transport: str, serve: Serve) -> None:
+    outage_behind_server(serve, transport, "memcached")
+
+
+# --- In this process --------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("limits")
-@pytest.mark.parametrize("kind", ["redis", "memcached"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_row_01_four_processes_of_eight_threads(start_cache: CacheServers, kind: str) -> None:
     server = start_cache(kind)
     address = address_with_time_left("21/d")
     plan = Plan(server.settings, "21/d", address, requests=75, threads=8)
-    statuses = [status for status, _ in ask_at_once(plan, processes=4)]
-    assert (statuses.count(200), statuses.count(429)) == (20, 280)
+    found = [status for status, _ in ask_at_once(plan, processes=4)]
+    assert (found.count(200), found.count(429)) == (20, 280)
 
 
-@pytest.mark.usefixtures("limited", "clock")
+def ids(messages: list[Any]) -> set[str]:
+    return {str(message.id) for message in messages}
+
+
+@pytest.mark.usefixtures("limits")
+@pytest.mark.parametrize("kind", BACKENDS)
+def test_row_02_the_check_of_a_deployment_names_memory(settings: Any, kind: str) -> None:
+    settings.CACHES = {"default": cache_settings(kind, "127.0.0.1:1")}
+    expected = {"connectnow_api.W004"} if kind == "locmem" else set()
+    assert ids(check_limits_of_production()) == expected
+
+
+@pytest.mark.usefixtures("limits", "clock")
 def test_row_03_a_new_forwarded_address_in_each_request(client: Client) -> None:
-    found = [ask_limited(client, **{"x-forwarded-for": f"203.0.113.{n}"}) for n in range(100)]
-    assert (found.count(200), found.count(429)) == (20, 80)
+    forwarded = [{"x-forwarded-for": f"203.0.113.{n}"} for n in range(100)]
+    assert statuses([ask_limited(client, **headers) for headers in forwarded]) == (20, 0, 80)
 
 
-@pytest.mark.parametrize("forwarded", ["x" * 300, "\x7f", "[]", "203.0.113.1"])
+@pytest.mark.parametrize("forwarded", FORWARDED)
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_row_04_headers_that_are_no_key(
     client: Client,
-    limited: None,
+    limits: None,
     start_cache: CacheServers,
     settings: Any,
     forwarded: str,
@@ -67,27 +220,37 @@ def test_row_04_headers_that_are_no_key(
     """memcached refuses keys of more than 250 characters, and control characters."""
     start_cache("memcached")
     settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, "TRUSTED_PROXIES": proxies}
-    response = client.get("/flat/limited", headers={"x-forwarded-for": forwarded})
+    response = ask_limited(client, **{"x-forwarded-for": forwarded})
     assert (response.status_code, response["X-RateLimit-Remaining"]) == (200, "19")
     assert not crashes
 
 
-@pytest.mark.usefixtures("limited", "clock")
+@pytest.mark.usefixtures("limits", "clock")
 def test_row_05_bad_tokens(client: Client) -> None:
-    found = [ask_limited(client, authorization=f"Bearer x{n}") for n in range(100)]
-    assert (found.count(401), found.count(429)) == (30, 70)
+    answers = [ask_limited(client, authorization=f"Bearer x{n}") for n in range(100)]
+    assert statuses(answers) == (0, 30, 70)
 
 
-@pytest.mark.usefixtures("limited")
-@pytest.mark.parametrize("kind", ["redis", "memcached"])
-def test_rows_06_and_07_no_cache_server(
-    client: Client, start_cache: CacheServers, kind: str, crashes: Any, caplog: Any
-) -> None:
+def outage(client: Client, cache: CacheServer, crashes: Any, caplog: Any) -> None:
     """Each request passes, not only the second one, and it does not do so in silence."""
-    start_cache(kind).stop()
-    assert [ask_limited(client) for _ in range(5)] == [200] * 5
+    cache.stop()
+    assert statuses([ask_limited(client) for _ in range(5)]) == (5, 0, 0)
     assert not crashes
     assert [r.name for r in caplog.records] == ["connectnow_api.limits"]
+
+
+@pytest.mark.usefixtures("limits")
+def test_row_06_no_redis(
+    client: Client, start_cache: CacheServers, crashes: Any, caplog: Any
+) -> None:
+    outage(client, start_cache("redis"), crashes, caplog)
+
+
+@pytest.mark.usefixtures("limits")
+def test_row_07_no_memcached(
+    client: Client, start_cache: CacheServers, crashes: Any, caplog: Any
+) -> None:
+    outage(client, start_cache("memcached"), crashes, caplog)
 
 
 @pytest.mark.usefixtures("limits", "clock")
@@ -102,7 +265,7 @@ def test_row_50_counters_and_rates_of_their_own() -> None:
             parse_rate(text)
 
 
-@pytest.mark.usefixtures("limited", "clock")
+@pytest.mark.usefixtures("limits", "clock")
 @pytest.mark.parametrize(
     "address", ["192.0.2.7:80", "192.0.2.7, 192.0.2.8", "unknown", "[::1]", ""]
 )
@@ -112,14 +275,31 @@ def test_row_50_addresses_that_are_none(client: Client, address: str, crashes: A
     assert not crashes
 
 
-@pytest.mark.usefixtures("limits", "clock")
-@pytest.mark.parametrize("rate", ["5", "5/x", "5/month"])
-def test_row_51_rates_that_are_none(client: Client, settings: Any, rate: str, crashes: Any) -> None:
-    throttle = type("Odd", (AnonRateThrottle,), {"rate": rate})
-    view = Items.as_view(throttle_classes=[throttle])
-    settings.ROOT_URLCONF = (path("flat/odd", view),)
-    assert client.get("/flat/odd").status_code == 200
+@behind_servers
+def test_row_50_a_peer_without_an_address(transport: str, serve: Serve) -> None:
+    """Who asks through a Unix socket has none."""
+    with serve(transport, unix=True) as server:
+        watch = server.watch()
+        answers = [ask_limited(server.client()) for _ in range(100)]
+    assert 20 <= statuses(answers)[0] <= 80
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert not watch
+
+
+ODD = pytest.mark.parametrize("rate", ["5", "5-x", "5-month"])
+
+
+@ODD
+def test_row_51_rates_that_are_none(client: Any, rate: str, crashes: Any) -> None:
+    assert client.get(f"/flat/odd/{rate}").json() == {"ok": True}
     assert not crashes
+
+
+@pytest.mark.usefixtures("limits")
+def test_row_51_the_check_at_the_start_names_them() -> None:
+    found = " ".join(str(m.msg) for m in check_limits() if m.id == "connectnow_api.E008")
+    for rate in ("'5'", "'5/x'", "'5/month'"):
+        assert rate in found
 
 
 @pytest.mark.usefixtures("limits")

@@ -50,6 +50,9 @@ FROZEN = [
 ]
 """What DRF reads when its views are imported, which is before a page has its say."""
 
+FURTHER_APPS = {"django_guid"}
+"""What pages install that does nothing unless it is installed; their own apps are files."""
+
 _REQUEST = re.compile(r"json(?: (\d+))? ([A-Z]+) (\S+)(?: as (\w+))?(?: with (.+))?")
 _FILE_NAME = re.compile(r"# (?P<name>[\w/]+\.py)\n")
 
@@ -105,7 +108,12 @@ class Project:
         }
         after = dict(before)
         exec(self.compile(block), after)
-        assert "connectnow_api" in after.pop("INSTALLED_APPS")
+        installed = after.pop("INSTALLED_APPS")
+        assert "connectnow_api" in installed
+        if further := FURTHER_APPS & {*installed}:
+            self.set(INSTALLED_APPS=[*self.settings.INSTALLED_APPS, *further])
+        # The tests' own database stays; a page may look at its own in what it runs.
+        self.shell["DATABASES"] = after.pop("DATABASES", {})
         self.set(**{name: value for name, value in after.items() if name.isupper()})
         assert not checks.check_settings()
 

@@ -58,6 +58,24 @@ def _summary(model: type[models.Model]) -> list[Any]:
     return [found.count(), found.aggregate(highest=Max("pk"))["highest"], digest]
 
 
+def parts_of_tickets(prefix: str) -> list[list[Any]]:
+    """Return the subject of each ticket that begins so, and what was written with it.
+
+    That is its contact's address, the texts of its messages, its tags, and whether its last contact
+    is that of the message.
+    """
+    return [
+        [
+            ticket.subject,
+            ticket.from_contact.value,
+            [message.body for message in ticket.messages.all()],
+            sorted(tag.pk for tag in ticket.tags.all()),
+            [message.created_at for message in ticket.messages.all()] == [ticket.last_contact],
+        ]
+        for ticket in desk.Ticket.objects.filter(subject__startswith=prefix)
+    ]
+
+
 def new_ids() -> dict[str, int]:
     """Create a row of each model and return its id."""
     client = desk.Client(name="New", slug="new")

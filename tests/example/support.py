@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tests.services import PATIENCE, REDIS_URL, free_port, lack, wait_for_port
+from tests.services import PATIENCE, REDIS_URL, free_port, new_address, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "example_project"
@@ -31,9 +31,6 @@ PROBE = Path(__file__).with_name("probe.py")
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 INVALID = "The given data was invalid."
-
-ADDRESSES = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
-"""Addresses of this machine: refused tokens are counted by the one that they come from."""
 
 Headers = dict[str, str] | Iterable[tuple[str, str]]
 
@@ -144,17 +141,6 @@ class Site:
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def new_address() -> str:
-    """Return an address of this machine that no test has asked from; some systems have only one."""
-    address = next(ADDRESSES)
-    with socket.socket() as probed:
-        try:
-            probed.bind((address, 0))
-        except OSError:
-            lack(f"{address} is no address of this machine; `ifconfig lo0 alias` adds one")
-    return address
-
-
 class Limit(NamedTuple):
     """So many requests in so many seconds."""
 
@@ -204,7 +190,8 @@ def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:
 
 def environment(database_url: str) -> dict[str, str]:
     """Return the environment for the project's commands: nothing of the developer's own."""
-    own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
+    own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
+    own |= {"REDIS_URL", "MEMCACHED_URL"}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     services = {"DATABASE_URL": database_url, "REDIS_URL": REDIS_URL}
     return {**kept, **services, "SECRET_KEY": "only for tests"}
@@ -265,16 +252,16 @@ def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Po
 
 @contextmanager
 def serve_as_documented(
-    program: str, folder: Path, database_url: str, **variables: str
+    program: str, folder: Path, database_url: str, *, options: str = "", **variables: str
 ) -> Iterator[Site]:
     """Run the command of docs/example.md that begins with ``program``, at a free port.
 
-    ``variables`` are further ones of its environment.
+    ``options`` are further ones of the command, ``variables`` of its environment.
     """
     credentials, log = folder / "credentials.json", folder / "log"
     manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
     port = free_port()
-    command = documented_command(program).replace("8000", str(port))
+    command = f"{documented_command(program)} {options}".replace("8000", str(port))
     with log.open("w") as output:
         process = subprocess.Popen(
             shlex.split(command),

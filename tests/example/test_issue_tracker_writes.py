@@ -357,3 +357,10 @@ def test_422_for_what_is_no_object(scratch: Site, body: bytes) -> None:
         answer = scratch.request(url, method=method, body=body, **WRITE)
         assert answer.status == 422
         assert answer.json() == {"message": "The request body is malformed."}
+
+
+def test_an_address_among_the_fields_is_not_that_of_the_row(scratch: Site) -> None:
+    """DRF would lead clients there, by a ``Location``."""
+    body = {"url": "https://elsewhere.example/hook"}
+    answer = scratch.request("/api/webhooks", method="POST", json=body, token="valid")
+    assert (answer.status, answer.headers["Location"]) == (201, None)

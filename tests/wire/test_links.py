@@ -96,6 +96,7 @@ def test_the_page_stands_once_at_the_end_and_other_spellings_are_other_parameter
 
 def test_without_takes_out_every_spelling_of_a_name() -> None:
     pairs = [("api_token", "s"), ("API_TOKEN", "s"), ("api_token[]", "s"), ("api_token[0]", "s")]
+    pairs += [("api_token\0", "s"), (" api_token ", "s"), ("\ufeffapi_token\n[a]", "s")]
     links = PageLinks("p", "page", [*pairs, ("a", "1")]).without(["api_token"])
     assert links.pairs == [("a", "1")]
 

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ("address", models.CharField(blank=True, max_length=64)),
                 ("actor", models.CharField(blank=True, max_length=255)),
                 ("reason", models.CharField(blank=True, max_length=500)),
+                ("request_id", models.CharField(blank=True, max_length=128)),
             ],
             options={
                 "verbose_name": "audit entry",

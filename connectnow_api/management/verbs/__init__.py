@@ -9,7 +9,7 @@ from django.core.management import CommandParser
 
 from connectnow_api.management.console import Console
 
-from . import create, listing, notify, prune, revoke, rotate, show
+from . import create, listing, notify, placements, prune, revoke, rotate, show
 
 
 class Verb(Protocol):
@@ -32,4 +32,5 @@ VERBS: Mapping[str, Verb] = {
     "rotate": rotate,
     "prune": prune,
     "notify": notify,
+    "placements": placements,
 }

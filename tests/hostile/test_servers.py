@@ -1,0 +1,57 @@
+"""Whole requests of every kind to the example behind each of its servers.
+
+Several at once, so that all processes have something to do; changes stay.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.example.support import Site
+
+from . import strategies
+from .conftest import examples
+from .oracle import CRASHES, Answer, Secrets, assert_outside, is_servers_own
+from .sockets import Connection, netloc
+from .strategies import Credentials
+from .wire import assert_answer, http
+
+
+def test_whole_requests(expendable: Site, routes: list[strategies.Route]) -> None:
+    site = expendable
+    tokens, chat = site.tokens, str(site.credentials["chat"]["token"])
+    others = [token for kind, token in tokens.items() if kind != "valid"]
+    known, secrets = Credentials(tokens["valid"], chat, others), Secrets([*tokens.values(), chat])
+    pool = ThreadPoolExecutor(4)
+
+    def send(request: strategies.Request) -> tuple[strategies.Request, list[Answer]]:
+        with Connection(site) as connection:
+            connection.send(http(request, netloc(site), close=True))
+            answer = connection.answer(request.method)
+            return request, [answer] if answer else []
+
+    @settings(
+        max_examples=examples(40),
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(strategies.requests(routes, known), min_size=4, max_size=4))
+    def every_answer_is_good(requests: list[strategies.Request]) -> None:
+        for request, answers in pool.map(send, requests):
+            assert answers, request
+            for answer in answers:
+                if is_servers_own(answer):
+                    assert_outside(answer, secrets)
+                else:
+                    assert_answer(request, answer, secrets)
+
+    with pool:
+        every_answer_is_good()
+    log = site.log.read_text()
+    assert not [line for line in CRASHES if line in log]
+    assert not [secret for secret in secrets.texts if secret in log]
