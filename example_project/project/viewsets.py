@@ -1,13 +1,31 @@
 """What the viewsets of both applications share."""
 
+import functools
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .models import one_moment
+
+
+def once_more(write: Any) -> Any:
+    """Let a view try again if a row went, or came, after it was validated: now it says so itself.
+
+    Django asks for rows and leaves it to the database to notice at the end of the transaction that
+    one of them has been deleted meanwhile.
+    """
+
+    @functools.wraps(write)
+    def attempt(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return write(self, request, *args, **kwargs)
+        except IntegrityError:
+            return write(self, request, *args, **kwargs)
+
+    return attempt
 
 
 class AtomicWrites:
@@ -16,12 +34,14 @@ class AtomicWrites:
     Put it before DRF's classes. Lists and objects that are only read take no part in it.
     """
 
+    @once_more
     @transaction.atomic
     @one_moment()
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Create in a transaction."""
         return super().create(request, *args, **kwargs)
 
+    @once_more
     @transaction.atomic
     @one_moment()
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -247,6 +247,35 @@ def _locked_besides(view_class: type[Any]) -> list[str]:
     return [model._meta.label for model, is_locked in locked.items() if is_locked]
 
 
+def ticket_with_a_tag_that_goes(token: str) -> list[Any]:
+    """Return the answer to a ticket whose tag is deleted after it was found."""
+    tag = desk.Tag.objects.create(name="Going", slug="going", client_id=1)
+    save, gone = desk.Ticket.save, []
+
+    def delete_tag() -> None:
+        desk.Tag.objects.filter(pk=tag.pk).delete()
+        connection.close()
+
+    def save_later(ticket: desk.Ticket, *args: Any, **kwargs: Any) -> None:
+        if not gone:
+            gone.append(tag.pk)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(delete_tag).result()
+        save(ticket, *args, **kwargs)
+
+    body = {
+        "subject": "With a tag that goes",
+        "from_contact": {"email": "going@example.com"},
+        "channel": {"id": 1},
+        "message": {"body": "x"},
+        "tags": ["Going"],
+    }
+    with patch.object(desk.Ticket, "save", save_later):
+        answer = Client().post("/api/v1/tickets", body, "application/json", headers=_headers(token))
+    left = desk.Ticket.objects.filter(subject="With a tag that goes").count()
+    return [answer.status_code, answer.json().get("errors"), left]
+
+
 def _is_locked(model: type[models.Model]) -> bool:
     try:
         with transaction.atomic():
