@@ -372,7 +372,7 @@ def test_a_tag_that_is_deleted_while_a_ticket_is_written(
         pytest.skip("SQLite lets nobody delete a row meanwhile")
     call = ["ticket_with_a_tag_that_goes", scratch.tokens["valid"]]
     [answer] = probe(call, database_url=scratch_database_url)
-    # MariaDB is told to leave out of what it inserts what it cannot, so there the ticket has no tag.
+    # MariaDB is told to insert what it can and leave out the rest: there the ticket has no tag.
     without = [201, None, 1]
     unknown = [422, {"tags.0": ["This is unknown."]}, 0]
     assert answer == (without if DATABASE_URL.startswith("mysql") else unknown)
