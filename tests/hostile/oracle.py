@@ -66,7 +66,9 @@ def assert_good(answer: Answer, secrets: Secrets, *, gives_token: bool = False) 
     assert answer.all("X-Content-Type-Options") == ["nosniff"], told
     assert not answer.all("Location"), told
     # Django's own middleware takes back a session that is none, and mends its own cookie.
-    assert all(re.match("sessionid=|csrftoken=", text) for text in answer.all("Set-Cookie")), told
+    assert all(re.match(" ?(sessionid|csrftoken)=", text) for text in answer.all("Set-Cookie")), (
+        told
+    )
     if answer.method != "HEAD" or text:
         assert answer.all("Content-Type") == [JSON], told
         body = json.loads(text, parse_constant=_refuse_constant)
