@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from typing import Any
 
@@ -17,6 +18,9 @@ from connectnow_api import handlers
 from connectnow_api.events import TokenEvent
 from connectnow_api.outages import Outages
 from connectnow_api.request_ids import get_request_id
+
+if importlib.util.find_spec("django_guid") is None:
+    pytest.skip("django-guid is not installed", allow_module_level=True)
 
 OURS = "connectnow_api.middleware.JSONErrorMiddleware"
 GUID = "django_guid.middleware.guid_middleware"
