@@ -23,6 +23,9 @@ from .wire import assert_answer, http
 # What failed is shown whole, however long it is.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
+LONG_BODY = 30_000
+"""Bytes of a body that a server need not read to its end before it answers and closes."""
+
 
 def test_whole_requests(expendable: Site, routes: list[strategies.Route]) -> None:
     site = expendable
@@ -47,7 +50,8 @@ def test_whole_requests(expendable: Site, routes: list[strategies.Route]) -> Non
     @given(st.lists(strategies.requests(routes, known), min_size=4, max_size=4))
     def every_answer_is_good(requests: list[strategies.Request]) -> None:
         for request, answers in pool.map(send, requests):
-            assert answers, request
+            # Who answers before all of a long body is read may reset, and lose the answer.
+            assert answers or len(request.body) > LONG_BODY, request
             for answer in answers:
                 if is_servers_own(answer):
                     assert_outside(answer, secrets)
