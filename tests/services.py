@@ -32,7 +32,8 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from django.core.cache.backends import redis
-from django.db import ConnectionHandler, Error, connection
+from django.db import Error, connection
+from django.db.utils import ConnectionHandler
 
 from project.databases import database
 
