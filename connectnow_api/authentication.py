@@ -157,8 +157,7 @@ class BaseAPITokenAuthentication(BaseAuthentication):
         Counted here and not by a throttle: DRF asks those only after a request is authenticated.
         """
         django_request_of(request)._invalid_api_token = True
-        usage = limits.hit_failed_auth(request)
-        exceeded = usage if usage is not None and usage.is_exceeded else None
+        exceeded = limits.hit_failed_auth(request)
         action = "throttled" if exceeded else REFUSED_AS.get(reason, "refused")
         if token is None:
             emit_for_value(action, request, self.get_model(), value, reason=reason)
@@ -166,8 +165,8 @@ class BaseAPITokenAuthentication(BaseAuthentication):
             emit_for_request(action, request, token, reason=reason)
         if exceeded is None:
             raise InvalidToken
-        limits.show(view_of(request), exceeded)
-        raise Throttled(exceeded.retry_after)
+        limits.show(view_of(request), [exceeded])
+        raise Throttled(exceeded.usage.retry_after)
 
     def _headers_match(self, request: Any, token: AbstractAPIToken) -> bool:
         required = get_value("required_headers", request, view_of(request))

@@ -24,8 +24,8 @@ from . import events
 from .abilities import ANY_ABILITY, validate_abilities
 from .addresses import validate_networks
 from .exceptions import TokenConflict
-from .limits import validate_rate
 from .managers import APITokenManager, APITokenQuerySet, NewAPIToken, revoke_rows, stored
+from .rates import validate_rate
 from .rotation import build_successor, store_successor
 from .settings import api_settings
 from .states import is_idle, is_standing, last_moment

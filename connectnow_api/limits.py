@@ -1,124 +1,124 @@
-"""Rates, who is counted, the counters, and what happens when they cannot be kept.
+"""Counting requests against limits, and what happens when they cannot be counted.
 
-The one module that knows django-ratelimit. Of that we use the counting, one atomic ``add`` and
-``incr`` on a Django cache; keys, rates and the client's address are ours. ``RATELIMIT_USE_CACHE``
-names the cache and ``RATELIMIT_ENABLE = False`` switches all limits off, as its documentation
-says; the app itself does not belong into ``INSTALLED_APPS``.
-
-A window is fixed: it starts and ends at times that follow from its length and its key, whoever
-asks when. So up to twice the limit may pass within moments around a window's end.
+``hit``, ``peek`` and ``reset`` are the whole interface, and ``ahit`` for asynchronous code. What
+counts is one of ``engines``. ``RATELIMIT_ENABLE = False``, django-ratelimit's own setting, switches
+all limits off.
 """
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import logging
-import math
-import re
-import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
-from django_ratelimit.core import get_usage
 
 from .addresses import find_address
+from .engines import Counter, MemoryEngine, Usage, digest, get_engine
 from .exceptions import LimitUnavailable
 from .outages import Outages
+from .rates import Rate, parse_rate, parse_rates
 from .settings import UNSET, api_settings
-from .signals import cache_unavailable
+from .signals import cache_unavailable, limit_exceeded
 
-_outages = Outages(logging.getLogger(__name__))
+__all__ = [
+    "Limit",
+    "Rate",
+    "Told",
+    "Usage",
+    "ahit",
+    "client_address",
+    "hit",
+    "hit_failed_auth",
+    "is_enabled",
+    "parse_rate",
+    "parse_rates",
+    "peek",
+    "reset",
+    "show",
+    "take",
+]
 
-_UNITS = {
-    name: seconds
-    for seconds, names in (
-        (1, "s sec second seconds"),
-        (60, "m min minute minutes"),
-        (60 * 60, "h hour hours"),
-        (24 * 60 * 60, "d day days"),
-    )
-    for name in names.split()
-}
-MAX_SECONDS = 366 * _UNITS["d"]
-"""A year: memcached forgets at once what is to be kept for very long."""
-_RATE = re.compile(r"(?P<limit>[0-9]{1,9})/(?P<number>(?:[1-9][0-9]{0,4})?)(?P<unit>[a-z]+)")
+POLICIES = ("open", "closed", "local")
+"""What a limit may do that cannot be counted."""
+
+logger = logging.getLogger(__name__)
+_outages = Outages(logger)
+_local = MemoryEngine()
 
 
-class Rate(NamedTuple):
-    """So many requests in so many seconds."""
+class Limit(NamedTuple):
+    """What one request is counted for: by whom, where, and against which rates."""
 
-    limit: int
-    seconds: int
-
-
-class Usage(NamedTuple):
-    """One counter after a request was counted."""
-
-    limit: int
-    hits: int
-    reset: int
-    """When the next window starts, in seconds since 1970."""
+    scope: str
+    who: str
+    """Who asks, different for different ones; of any length, with any characters."""
+    rates: Any
+    """As ``parse_rates`` takes them."""
+    window: str = "fixed"
+    cost: Any = 1
+    on_failure: Any = UNSET
+    """One of ``POLICIES``; ``UNSET``: as ``ON_CACHE_FAILURE`` says."""
+    is_shadow: bool = False
+    """Whether it counts and tells, and refuses nothing."""
+    counter: str | None = None
+    """The counter that it shares with other limits of this name, whatever their rates."""
 
     @property
-    def is_exceeded(self) -> bool:
-        """Whether the request that was counted is one too many."""
-        return self.hits > self.limit
+    def policy(self) -> str:
+        """What it does when it cannot be counted."""
+        own = self.on_failure
+        return str(api_settings.on_cache_failure if own is UNSET else own)
 
-    @property
-    def remaining(self) -> int:
-        """How many more requests pass in this window."""
-        return max(0, self.limit - self.hits)
+    def counters(self) -> list[Counter]:
+        """Return its counters, one for each rate.
 
-    @property
-    def retry_after(self) -> int:
-        """Whole seconds until the next window, at least 1."""
-        return max(1, math.ceil(self.reset - time.time()))
-
-    def outranks(self, other: Usage) -> bool:
-        """Tell whether this is the one of two that a client needs to know.
-
-        The limit that refuses, of two such the one to wait longer for; else the tighter one.
+        Raises ``ValueError`` for what is no rate or cost, and for a window that the engine lacks.
         """
-        if self.is_exceeded and other.is_exceeded:
-            return self.reset > other.reset
-        return self.is_exceeded or self.remaining < other.remaining
-
-    def headers(self) -> dict[str, str]:
-        """Return Laravel's headers; ``Retry-After`` is the exception handler's."""
-        headers = {
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-        }
-        return {**headers, "X-RateLimit-Reset": str(self.reset)} if self.is_exceeded else headers
-
-
-def parse_rate(text: Any) -> Rate:
-    """Return what ``"5/m"``, ``"10/5s"`` or ``"100/day"`` says; raise ``ValueError`` for others.
-
-    A unit has to be there, in lower case: ``s``, ``m``, ``h``, ``d`` or their English names. A
-    window has a second at least and a year at most. ``"5/month"`` is refused, which DRF takes for
-    5 a minute and django-ratelimit likewise.
-    """
-    found = _RATE.fullmatch(text) if isinstance(text, str) else None
-    if found is None or found["unit"] not in _UNITS:
-        raise ValueError(f"{text!r} is no rate such as '5/m' or '10/5s'")
-    rate = Rate(int(found["limit"]), int(found["number"] or 1) * _UNITS[found["unit"]])
-    if rate.seconds > MAX_SECONDS:
-        raise ValueError(f"{text!r} is longer than a year")
-    return rate
+        if type(self.cost) is not int or self.cost < 1:
+            raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
+        if self.window not in get_engine().windows:
+            raise ValueError(f"there is no window {self.window!r} where limits are counted")
+        shares = self.counter is not None
+        scope = digest(f"shared:{self.counter}" if shares else f"limit:{self.scope}", 16)
+        asker = digest(str(self.who), 32)
+        return [
+            Counter(scope, asker, rate, self.window, self.cost, shares)
+            for rate in parse_rates(self.rates)
+        ]
 
 
-def validate_rate(text: str) -> None:
-    """Raise Django's ``ValidationError`` for what ``parse_rate`` refuses."""
-    try:
-        parse_rate(text)
-    except ValueError:
-        message = _("%(rate)r is no rate such as 60/m or 10/5s.")
-        raise ValidationError(message, code="invalid", params={"rate": text}) from None
+class Told(NamedTuple):
+    """One counter of a limit, and how it stands."""
+
+    limit: Limit
+    counter: Counter
+    usage: Usage
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the request may not pass."""
+        return self.usage.is_exceeded and not self.limit.is_shadow
+
+    @property
+    def name(self) -> str:
+        """What it is called in ``RateLimit-Policy``: the limit's name, with a length if needed."""
+        has_several = len(parse_rates(self.limit.rates)) > 1
+        return f"{self.limit.scope}-{self.counter.rate.seconds}s" if has_several else self.scope
+
+    @property
+    def scope(self) -> str:
+        """The limit's name."""
+        return self.limit.scope
+
+    def outranks(self, other: Told) -> bool:
+        """Tell whether a client needs to know of this one rather than of the other."""
+        if self.refuses != other.refuses:
+            return self.refuses
+        return self.usage.outranks(other.usage)
 
 
 def is_enabled() -> bool:
@@ -126,44 +126,166 @@ def is_enabled() -> bool:
     return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
 
 
-def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET) -> Usage | None:
-    """Count a request of ``who`` against ``rate`` and return how it stands.
+def take(limits: Iterable[Limit], request: Any = None) -> list[Told]:
+    """Count a request against several limits at once, and return how each of their counters stands.
 
-    Each (scope, rate, who) has a counter of its own. ``None``: limits are switched off, or could
-    not be counted, which includes a rate that cannot be read, and ``on_failure``, else the setting
-    ``ON_CACHE_FAILURE``, is ``"open"``. With ``"closed"`` it raises ``LimitUnavailable``.
+    If one refuses, none has counted it, but for races that the request loses. Limits in shadow are
+    counted if the others let pass. What cannot be counted is left out, or counted in this process
+    (``"local"``); raises ``LimitUnavailable`` for a limit that is ``"closed"`` then.
     """
-    if not is_enabled():
-        return None
-    # One text for scope and asker that no other pair has, of one length and without secrets.
-    key = hashlib.sha256(json.dumps([str(scope), str(who)]).encode()).hexdigest()
-    try:
-        return _count(key, parse_rate(rate))
-    except Exception as exc:  # noqa: BLE001 - each cache library has errors of its own
-        cache_unavailable.send_robust(sender=scope, exception=exc)
-        _outages.report(f"Limit {scope!r} cannot be counted", exc)
-    if (api_settings.on_cache_failure if on_failure is UNSET else on_failure) == "closed":
-        raise LimitUnavailable
-    return None
+    wanted = [*limits] if is_enabled() else []
+    told = _ask(_hit, [limit for limit in wanted if not limit.is_shadow])
+    if not any(each.refuses for each in told):
+        told += _ask(_hit, [limit for limit in wanted if limit.is_shadow])
+    _tell_exceeded(told, request)
+    return told
 
 
-def hit_failed_auth(request: Any) -> Usage | None:
-    """Count a refused token against the address that sent it; ``None``: nothing is counted.
+def look(limits: Iterable[Limit]) -> list[Told]:
+    """Return how the counters of several limits stand; what cannot be counted as in ``take``."""
+    return _ask(_peek, [*limits] if is_enabled() else [])
+
+
+def foresee(limits: Iterable[Limit], request: Any = None) -> list[Told]:
+    """Return what ``look`` does, but of counters that a request would exceed, how that would be."""
+    told = [_if_counted(each) for each in look(limits)]
+    _tell_exceeded(told, request)
+    return told
+
+
+def _if_counted(told: Told) -> Told:
+    hits = told.usage.hits + told.counter.cost
+    exceeds = hits > told.usage.limit
+    return told._replace(usage=told.usage._replace(hits=hits)) if exceeds else told
+
+
+def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Usage | None:
+    """Count a request of ``who`` against ``rate``, or a list of rates, and return how it stands.
+
+    Each (scope, rate, who) has a counter of its own; of several rates the one that a client needs
+    to know is returned. ``fields`` are those of ``Limit``: ``window``, ``cost``, ``counter``.
+    ``None``: limits are switched off, or could not be counted, which includes a rate that cannot be
+    read, and ``on_failure``, else the setting ``ON_CACHE_FAILURE``, is ``"open"``. ``"local"``
+    counts in this process then, and ``"closed"`` raises ``LimitUnavailable``.
+    """
+    return _tightest(take([_limit(scope, rate, who, on_failure, **fields)]))
+
+
+ahit: Callable[..., Any] = sync_to_async(hit)
+"""``hit`` for asynchronous code, in the thread that Django has for its request."""
+
+
+def peek(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Usage | None:
+    """Return what ``hit`` has counted, without counting."""
+    return _tightest(look([_limit(scope, rate, who, on_failure, **fields)]))
+
+
+def reset(scope: str, rate: Any, who: str, **fields: Any) -> None:
+    """Let the counters of ``hit`` begin anew; raise what the store's library raises without it."""
+    counters = _limit(scope, rate, who, **fields).counters()
+    get_engine().reset(counters)
+    _local.reset(counters)
+
+
+def hit_failed_auth(request: Any) -> Told | None:
+    """Count a refused token against the address that sent it; return what says it is one too many.
 
     Never ``"closed"``: whoever is refused gets no further, counted or not.
     """
     rate = api_settings.failed_auth_rate
-    return None if rate is None else hit("failed_auth", rate, client_address(request), "open")
+    policy = "local" if api_settings.on_cache_failure == "local" else "open"
+    limit = _limit("failed_auth", rate, f"address:{client_address(request)}", policy)
+    return next((each for each in take([limit], request) if each.refuses), None)
 
 
-def _count(key: str, rate: Rate) -> Usage:
-    found = get_usage(
-        None, group="connectnow_api", key=lambda *_: key, rate=tuple(rate), increment=True
-    )
-    if not found or not found["count"]:
-        raise ConnectionError("the cache does not count")
-    # The second at which "time_left" is 0 still belongs to the window.
-    return Usage(rate.limit, found["count"], int(time.time()) + found["time_left"] + 1)
+def _limit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Limit:
+    is_shadow = fields.pop("is_shadow", api_settings.shadow_limits)
+    return Limit(scope, who, rate, on_failure=on_failure, is_shadow=is_shadow, **fields)
+
+
+def _hit(engine: Any, counters: Sequence[Counter]) -> list[Usage]:
+    usages: list[Usage] = engine.hit(counters)
+    return usages
+
+
+def _peek(engine: Any, counters: Sequence[Counter]) -> list[Usage]:
+    usages: list[Usage] = engine.peek(counters)
+    return usages
+
+
+def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limit]) -> list[Told]:
+    """Ask the engine about all limits at once, and do without it as each of them says."""
+    pairs, countable = [], []
+    for limit in limits:
+        try:
+            counters = limit.counters()
+        except ValueError as exc:
+            _go_without([limit], exc)
+            continue
+        countable.append(limit)
+        pairs += [(limit, counter) for counter in counters]
+    if not pairs:
+        return []
+    try:
+        usages = ask(get_engine(), [counter for _limit, counter in pairs])
+    except Exception as exc:  # noqa: BLE001 - each library has errors of its own
+        _go_without(countable, exc)
+        pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
+        usages = ask(_local, [counter for _limit, counter in pairs]) if pairs else []
+    return [
+        Told(limit, counter, usage) for (limit, counter), usage in zip(pairs, usages, strict=True)
+    ]
+
+
+def _go_without(limits: Sequence[Limit], exc: Exception) -> None:
+    """Tell that limits cannot be counted; raise ``LimitUnavailable`` if one of them is closed."""
+    for limit in limits:
+        cache_unavailable.send_robust(sender=limit.scope, exception=exc)
+        _outages.report(f"Limit {limit.scope!r} cannot be counted", exc)
+    if any(limit.policy == "closed" and not limit.is_shadow for limit in limits):
+        raise LimitUnavailable
+
+
+def _tell_exceeded(told: Iterable[Told], request: Any) -> None:
+    for each in told:
+        if each.usage.is_exceeded:
+            limit_exceeded.send_robust(
+                sender=each.scope,
+                request=request,
+                usage=each.usage,
+                is_shadow=each.limit.is_shadow,
+            )
+        if each.usage.is_exceeded and each.limit.is_shadow:
+            logger.warning(
+                "Limit %s would have refused %s: %d of %s",
+                json.dumps(each.scope),
+                _legible(each),
+                each.usage.hits,
+                each.counter.rate,
+            )
+
+
+def _legible(told: Told) -> str:
+    """Return who asked, for a log; of what a client or other code has named only a digest."""
+    is_ours = told.limit.who.startswith(("user:", "token:", "address:"))
+    return json.dumps(told.limit.who) if is_ours else told.counter.asker[:8]
+
+
+def _tightest(told: Iterable[Told]) -> Usage | None:
+    """Return the usage that decides; one in shadow is never exceeded."""
+    found = tightest(told)
+    if found is None or not found.limit.is_shadow:
+        return None if found is None else found.usage
+    return found.usage._replace(hits=min(found.usage.hits, found.usage.limit))
+
+
+def tightest(told: Iterable[Told]) -> Told | None:
+    """Return the one that a client needs to know of, the first of equals; ``None`` for none."""
+    found: Told | None = None
+    for each in told:
+        if found is None or each.outranks(found):
+            found = each
+    return found
 
 
 def client_address(request: Any) -> str:
@@ -177,17 +299,57 @@ def client_address(request: Any) -> str:
     return "" if address is None else str(address)
 
 
-def show(view: Any, usage: Usage) -> None:
-    """Put the headers of a limit on a view's answer, unless one shown before says as much.
+def headers_of(told: Sequence[Told]) -> dict[str, str]:
+    """Return the headers that tell of limits, without ``Retry-After``: that is the handler's.
+
+    Laravel's say the tightest limit; those of the IETF's draft
+    (draft-ietf-httpapi-ratelimit-headers-11) all of them.
+    """
+    shown = tightest(told)
+    kind = api_settings.limit_headers
+    headers: dict[str, str] = {}
+    if shown is not None and kind != "ietf":
+        headers |= _laravels(shown)
+    if told and kind != "laravel":
+        headers |= _drafts(told)
+    return headers
+
+
+def _laravels(told: Told) -> dict[str, str]:
+    usage = told.usage
+    headers = {
+        "X-RateLimit-Limit": str(usage.limit),
+        "X-RateLimit-Remaining": str(usage.remaining),
+    }
+    return {**headers, "X-RateLimit-Reset": str(usage.reset)} if told.refuses else headers
+
+
+def _drafts(told: Sequence[Told]) -> dict[str, str]:
+    named = [(_quoted(each.name), each.counter.rate, each.usage) for each in told]
+    policies = [f"{name};q={rate.limit};w={rate.seconds}" for name, rate, _usage in named]
+    standing = [f"{n};r={usage.remaining};t={usage.retry_after}" for n, _rate, usage in named]
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standing)}
+
+
+def _quoted(text: str) -> str:
+    r"""Return a string of structured fields (RFC 9651 section 3.3.3), other characters as ``?``."""
+    printable = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return '"' + printable.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def show(view: Any, told: Sequence[Told]) -> None:
+    """Put the headers of limits on a view's answer, beside those that were shown before.
 
     DRF copies ``view.headers`` to whatever the view answers, refusals included. RFC 6585: no cache
     may keep a 429.
     """
     headers = getattr(view, "headers", None)
-    shown: Usage | None = getattr(view, "_limit_shown", None)
-    if headers is None or (shown is not None and not usage.outranks(shown)):
+    if headers is None or not told:
         return
-    view._limit_shown = usage
-    headers.update(usage.headers())
-    if usage.is_exceeded and "no-store" not in headers.get("Cache-Control", ""):
+    # A counter that is asked twice is told once, as it stands last.
+    known: dict[Any, Told] = getattr(view, "_limits_told", {})
+    view._limits_told = {**known, **{(each.scope, each.counter): each for each in told}}
+    headers.update(headers_of([*view._limits_told.values()]))
+    refuses = any(each.refuses for each in told)
+    if refuses and "no-store" not in headers.get("Cache-Control", ""):
         headers["Cache-Control"] = "no-store"

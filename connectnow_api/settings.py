@@ -162,8 +162,39 @@ class APISettings:
 
     @property
     def on_cache_failure(self) -> str:
-        """What limits do when they cannot be counted: ``"open"`` lets pass, ``"closed"`` is 503."""
+        """What limits do when they cannot be counted: ``"open"`` lets pass, ``"closed"`` is 503.
+
+        ``"local"`` counts in each process for itself.
+        """
         return str(self.user_settings.get("ON_CACHE_FAILURE", "open"))
+
+    @property
+    def limiters(self) -> Mapping[str, Any]:
+        """Name of a limiter to its ``Limiter``, the fields of one, or only its rates."""
+        found: Mapping[str, Any] = self.user_settings.get("LIMITERS", {})
+        return found
+
+    @property
+    def limit_storage(self) -> str | None:
+        """Where ``limits`` counts, as ``"redis://host/0"``; ``None``: in a Django cache."""
+        found: str | None = self.user_settings.get("LIMIT_STORAGE")
+        return found
+
+    @property
+    def limit_storage_options(self) -> Mapping[str, Any]:
+        """What the storage's client is given besides, such as ``{"socket_timeout": 0.5}``."""
+        found: Mapping[str, Any] = self.user_settings.get("LIMIT_STORAGE_OPTIONS", {})
+        return found
+
+    @property
+    def limit_headers(self) -> str:
+        """Which headers tell of limits: ``"laravel"``, ``"ietf"`` or ``"both"``."""
+        return str(self.user_settings.get("LIMIT_HEADERS", "laravel"))
+
+    @property
+    def shadow_limits(self) -> bool:
+        """Whether limits only say what they would have refused."""
+        return bool(self.user_settings.get("SHADOW_LIMITS", False))
 
     @property
     def request_id(self) -> str | None:

@@ -15,6 +15,11 @@ cache_unavailable = Signal()
 """A limit could not be counted. ``sender`` is the scope that was to be counted, ``exception`` what
 went wrong; sent for every such request, where the log has one line a minute."""
 
+limit_exceeded = Signal()
+"""A request was one too many. ``sender`` is the limit's scope, ``request`` the request (``None``
+where code counts by hand), ``usage`` how the counter stands, ``is_shadow`` whether it passed all
+the same."""
+
 token_created = Signal()
 """A token was issued."""
 token_renamed = Signal()

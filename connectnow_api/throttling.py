@@ -1,37 +1,74 @@
 """DRF throttles that count exactly, over ``limits``.
 
 Rates are where Django REST framework has them: ``REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]`` by
-scope, or ``rate`` on a class; ``None`` sets no limit. Both are read with each request.
+scope, or ``rate`` on a class; ``None`` sets no limit. Limiters are in ``LIMITERS``, or on the view.
+All are read with each request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Model
+from rest_framework import status
+from rest_framework.exceptions import Throttled
 from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
 from . import limits
 from .events import emit_for_auth
-from .settings import UNSET
+from .exceptions import LimitUnavailable
+from .limiters import (
+    DEFAULT,
+    Limiter,
+    limiters_of,
+    limits_of,
+    name_of_token,
+    name_of_user,
+)
+from .settings import UNSET, api_settings
 
 
-class BaseRateThrottle(BaseThrottle):
-    """Counts each request of whoever ``get_cache_key`` names, in fixed windows.
+class LimitThrottle(BaseThrottle):
+    """What our throttles have in common: they count a request, and tell the view's answer.
 
     Every answer made afterwards has ``X-RateLimit-Limit`` and ``X-RateLimit-Remaining``: of several
-    throttles those of the tightest, on a 429 those of the one that refused.
+    limits those of the tightest, on a 429 those of the one that refused.
     """
+
+    refusal: limits.Told | None = None
+    """What refused the request."""
+
+    def get_ident(self, request: Any) -> str:
+        """Return the client's address; DRF's own takes any ``X-Forwarded-For`` at its word."""
+        return limits.client_address(request)
+
+    def wait(self) -> float | None:
+        """Return the whole seconds until a request passes again, at least 1."""
+        return None if self.refusal is None else self.refusal.usage.retry_after
+
+    def tell(self, request: Any, view: Any, told: Sequence[limits.Told]) -> bool:
+        """Show how limits stand, and tell whether the request passes."""
+        limits.show(view, told)
+        self.refusal = limits.tightest(each for each in told if each.refuses)
+        if self.refusal is not None:
+            emit_for_auth("throttled", request, reason=self.refusal.scope)
+        return self.refusal is None
+
+
+class BaseRateThrottle(LimitThrottle):
+    """Counts each request of whoever ``get_cache_key`` names."""
 
     scope: str | None = None
     """The key of the rate, and with rate and asker what a counter belongs to."""
     rate: str | Any | None = UNSET
-    """A rate of the class's own, such as ``"10/5s"``; ``UNSET``: the scope's."""
+    """A rate of the class's own, such as ``"10/5s"``, or a list; ``UNSET``: the scope's."""
+    window: str = "fixed"
+    """``"fixed"``, or where ``LIMIT_STORAGE`` is set, ``"moving"`` or ``"sliding"``."""
     on_cache_failure: str | Any = UNSET
-    """``"open"`` or ``"closed"`` (503); ``UNSET``: as the setting ``ON_CACHE_FAILURE`` says."""
-    usage: limits.Usage | None = None
+    """``"open"``, ``"closed"`` (503) or ``"local"``; ``UNSET``: as ``ON_CACHE_FAILURE`` says."""
+    shadow: bool | Any = UNSET
+    """Whether it only tells what it would have refused; ``UNSET``: as ``SHADOW_LIMITS`` says."""
 
     def get_scope(self, view: Any) -> str | None:
         """Return what is counted, without a ``scope`` the class alone; ``None``: nothing is."""
@@ -40,17 +77,13 @@ class BaseRateThrottle(BaseThrottle):
     def get_rate(self, request: Any, view: Any) -> Any:
         """Return the rate of this request; ``None``: no limit.
 
-        A scope without a rate is a mistake, which ``manage.py check`` reports and ``limits.hit``
-        treats as a cache that fails.
+        A scope without a rate is a mistake, which ``manage.py check`` reports and ``limits`` treats
+        as a cache that fails.
         """
         if self.rate is not UNSET:
             return self.rate
         rates: Mapping[Any, Any] = drf_settings.DEFAULT_THROTTLE_RATES or {}
         return rates.get(self.get_scope(view), "")
-
-    def get_ident(self, request: Any) -> str:
-        """Return the client's address; DRF's own takes any ``X-Forwarded-For`` at its word."""
-        return limits.client_address(request)
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return a text that tells who asks, different for different ones; ``None``: not counted.
@@ -66,17 +99,15 @@ class BaseRateThrottle(BaseThrottle):
         who = self.get_cache_key(request, view) if rate is not None else None
         if scope is None or who is None:
             return True
-        self.usage = limits.hit(scope, rate, who, self.on_cache_failure)
-        if self.usage is None:
-            return True
-        limits.show(view, self.usage)
-        if self.usage.is_exceeded:
-            emit_for_auth("throttled", request, reason=scope)
-        return not self.usage.is_exceeded
-
-    def wait(self) -> float | None:
-        """Return the whole seconds until the next window, at least 1."""
-        return None if self.usage is None else self.usage.retry_after
+        limit = limits.Limit(
+            scope=scope,
+            who=str(who),
+            rates=rate,
+            window=self.window,
+            on_failure=self.on_cache_failure,
+            is_shadow=api_settings.shadow_limits if self.shadow is UNSET else bool(self.shadow),
+        )
+        return self.tell(request, view, limits.take([limit], request))
 
 
 class AnonRateThrottle(BaseRateThrottle):
@@ -86,7 +117,7 @@ class AnonRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return the client's address, ``None`` for a user."""
-        return None if _user(request) else _address(self, request)
+        return None if name_of_user(request) else f"address:{self.get_ident(request)}"
 
 
 class UserRateThrottle(BaseRateThrottle):
@@ -96,7 +127,7 @@ class UserRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return kind and key of the user, else the client's address."""
-        return _user(request) or _address(self, request)
+        return name_of_user(request) or f"address:{self.get_ident(request)}"
 
 
 class TokenRateThrottle(UserRateThrottle):
@@ -115,8 +146,7 @@ class TokenRateThrottle(UserRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return kind and key of the token, else of the user, else the client's address."""
-        token = request.auth if isinstance(request.auth, Model) else None
-        return _name("token", token) or super().get_cache_key(request, view)
+        return name_of_token(request) or super().get_cache_key(request, view)
 
 
 class ScopedRateThrottle(UserRateThrottle):
@@ -130,19 +160,66 @@ class ScopedRateThrottle(UserRateThrottle):
         return scope
 
 
-def _address(throttle: BaseThrottle, request: Any) -> str:
-    return f"address:{throttle.get_ident(request)}"
+class LimiterThrottle(LimitThrottle):
+    """Counts by the limiters that the view's ``limiters`` name, else by the one called ``default``.
+
+    All of them at once: what one refuses, none has counted.
+    """
+
+    limiters: Any = UNSET
+    """A limiter, or a list, as on a view: names, rates, or ``Limiter``s; ``UNSET``: the view's."""
+
+    def get_limiters(self, request: Any, view: Any) -> list[Limiter]:
+        """Return what limits a request to a view."""
+        named = getattr(view, "limiters", UNSET) if self.limiters is UNSET else self.limiters
+        if named is UNSET:
+            named = [DEFAULT] if DEFAULT in api_settings.limiters else []
+        return [] if named is None else limiters_of(named)
+
+    def allow_request(self, request: Any, view: Any) -> bool:
+        """Count the request and tell whether it passes; raise ``LimitUnavailable`` (503)."""
+        found = limits_of(self.get_limiters(request, view), request)
+        answered = [(limiter, limit) for limiter, limit in found if limiter.answers]
+        told = limits.foresee([limit for _limiter, limit in answered], request)
+        if not any(each.refuses for each in told):
+            told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
+        passes = self.tell(request, view, told)
+        if passes and answered:
+            self.count_answer(request, view, answered)
+        return passes
+
+    def count_answer(
+        self, request: Any, view: Any, answered: Sequence[tuple[Limiter, limits.Limit]]
+    ) -> None:
+        """Let the view count its answer, before it finishes that.
+
+        What has counted decides: an error that is one too many is told as a 429, however many were
+        let in at once. Other answers are left as they are, since what they tell is done.
+        """
+        finalize = view.finalize_response
+
+        def finalize_response(again: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+            counted = [limit for limiter, limit in answered if limiter.counts(response)]
+            if not self._count(request, view, counted) and status.is_client_error(
+                response.status_code
+            ):
+                response = view.handle_exception(Throttled(self.wait()))
+            return finalize(again, response, *args, **kwargs)
+
+        # DRF has a view of its own for each request, and no other moment at which errors are known.
+        view.finalize_response = finalize_response
+
+    def _count(self, request: Any, view: Any, counted: Sequence[limits.Limit]) -> bool:
+        try:
+            return self.tell(request, view, limits.take(counted, request))
+        except LimitUnavailable:
+            # It could be looked at before, or nobody would have been let in.
+            return True
 
 
-def _user(request: Any) -> str | None:
-    user = request.user
-    return _name("user", user) if user and user.is_authenticated else None
+def limited_by(*limiters: Any) -> type[LimiterThrottle]:
+    """Return a throttle for ``throttle_classes`` of a function, an action or a view.
 
-
-def _name(what: str, row: Any) -> str | None:
-    """Return a text for a row: two kinds may have the same keys, and a kind may be no model."""
-    key = getattr(row, "pk", None)
-    if key is None:
-        return None
-    kind = row._meta.label_lower if hasattr(row, "_meta") else row.__class__.__qualname__
-    return f"{what}:{kind}:{key}"
+    ``limiters``: names of ``LIMITERS``, rates such as ``"5/m"``, or ``Limiter`` objects.
+    """
+    return type("LimitedBy", (LimiterThrottle,), {"limiters": [*limiters]})

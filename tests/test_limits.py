@@ -15,8 +15,18 @@ from django.core.cache import cache, caches
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from connectnow_api.engines import Counter
 from connectnow_api.exceptions import LimitUnavailable
-from connectnow_api.limits import Rate, Usage, client_address, hit, parse_rate
+from connectnow_api.limits import (
+    Limit,
+    Rate,
+    Told,
+    Usage,
+    client_address,
+    headers_of,
+    hit,
+    parse_rate,
+)
 from connectnow_api.signals import cache_unavailable
 from tests.conftest import Clock, Stored, fixtures_once
 
@@ -47,6 +57,7 @@ def hits(*args: Any) -> int:
         ("1/2hours", (1, 7200)),
         ("0/m", (0, 60)),
         ("999999999/d", (999999999, 86400)),
+        ((5, 60), (5, 60)),
     ],
 )
 def test_rates(text: str, rate: tuple[int, int]) -> None:
@@ -65,12 +76,13 @@ def test_every_name_of_a_unit_means_the_same(unit: str, number: str) -> None:
         *("", "5", "5/", "/m", "5/x", "5/ m", " 5/m", "5/m ", "5/m\n", "5/M", "5/month", "5/mo"),
         *("5/week", "5/0m", "5/01m", "-5/m", "+5/m", "5.5/m", "5/1.5m", "5//m", "5/m/m", "5 per m"),
         *("٣/m", "5/٣m", "5/s5", "1_0/m", "1234567890/m", "1/123456s", "5/ſ"),
-        *(5, 5.0, None, True, b"5/m", (5, 60), ["5/m"], {}, object()),
+        *(5, 5.0, None, True, b"5/m", ["5/m"], {}, object()),
+        *((5,), (5, 0), (-5, 60), (5.0, 60), (True, 60), (5, 60, 1), ("5", 60), (5, 10**9)),
     ],
 )
 def test_what_is_no_rate(text: Any) -> None:
     """Also what others read as something: ``5/x`` as 5 a second, ``5/month`` as 5 a minute."""
-    with pytest.raises(ValueError, match="no rate"):
+    with pytest.raises(ValueError, match=r"no rate|longer than a year"):
         parse_rate(text)
 
 
@@ -152,35 +164,41 @@ def test_switched_off_nothing_is_counted_or_refused(
 # Usage
 
 
+def told(usage: Usage) -> Told:
+    limit = Limit("a", "x", f"{usage.limit}/m")
+    return Told(limit, Counter("", "", Rate(usage.limit, 60)), usage)
+
+
 def test_usage() -> None:
-    passing, last, over = (Usage(2, number, 0) for number in (1, 2, 3))
+    passing, last, over = (Usage(2, number, 60, 0.0) for number in (1, 2, 3))
     assert [u.remaining for u in (passing, last, over)] == [1, 0, 0]
     assert [u.is_exceeded for u in (passing, last, over)] == [False, False, True]
 
 
 def test_the_headers_of_a_request_that_passes_and_of_one_that_does_not() -> None:
     limit = {"X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "0"}
-    assert Usage(2, 2, 1700000060).headers() == limit
-    assert Usage(2, 3, 1700000060).headers() == {**limit, "X-RateLimit-Reset": "1700000060"}
+    passing, refused = (told(Usage(2, hits, 1700000060, 1700000000.0)) for hits in (2, 3))
+    assert headers_of([passing]) == limit
+    assert headers_of([refused]) == {**limit, "X-RateLimit-Reset": "1700000060"}
+    assert headers_of([]) == {}
 
 
 @pytest.mark.parametrize(
     ("now", "seconds"), [(0.0, 60), (0.5, 60), (59.0, 1), (59.9, 1), (60.0, 1), (75.0, 1)]
 )
-def test_retry_after_is_rounded_up_and_at_least_1(clock: Clock, now: float, seconds: int) -> None:
-    clock.now = now
-    assert Usage(1, 2, 60).retry_after == seconds
+def test_retry_after_is_rounded_up_and_at_least_1(now: float, seconds: int) -> None:
+    assert Usage(1, 2, 60, now).retry_after == seconds
 
 
-REFUSING, REFUSING_LONGER = Usage(1, 2, 60), Usage(9, 10, 90)
-TIGHT, WIDE = Usage(2, 1, 60), Usage(9, 1, 60)
+REFUSING, REFUSING_LONGER = Usage(1, 2, 60, 0.0), Usage(9, 10, 90, 0.0)
+TIGHT, WIDE = Usage(2, 1, 60, 0.0), Usage(9, 1, 60, 0.0)
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         (REFUSING, TIGHT),
-        (REFUSING, Usage(1, 1, 90)),
+        (REFUSING, Usage(1, 1, 90, 0.0)),
         (REFUSING_LONGER, REFUSING),
         (TIGHT, WIDE),
     ],
@@ -191,7 +209,7 @@ def test_of_two_limits_one_is_shown(one: Usage, other: Usage) -> None:
 
 
 def test_of_two_equal_limits_the_first_stays() -> None:
-    assert not TIGHT.outranks(Usage(9, 8, 99))
+    assert not TIGHT.outranks(Usage(9, 8, 99, 0.0))
 
 
 # Windows

@@ -12,8 +12,9 @@ from django.utils.module_loading import import_string
 
 from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
-from connectnow_api.limits import parse_rate
+from connectnow_api.limits import POLICIES
 from connectnow_api.placements import READERS
+from connectnow_api.rates import parse_rate, parse_rates
 from connectnow_api.signals import TOKEN_SIGNALS
 
 
@@ -50,6 +51,14 @@ def is_rate(value: Any) -> bool:
     return True
 
 
+def is_rates(value: Any) -> bool:
+    """Tell whether a limit can be counted by ``value``, one rate or several."""
+    try:
+        return bool(parse_rates(value))
+    except ValueError:
+        return False
+
+
 def _is_mapping(
     is_key: Callable[[Any], bool], is_value: Callable[[Any], bool]
 ) -> Callable[[Any], bool]:
@@ -79,6 +88,18 @@ def _is_function(value: Any) -> bool:
         return False
 
 
+def _is_anything(value: Any) -> bool:
+    return True
+
+
+def _is_limiter_name(value: Any) -> bool:
+    return _is_text(value) and "/" not in value
+
+
+def _is_storage_uri(value: Any) -> bool:
+    return _is_text(value) and "://" in value
+
+
 def _is_moment(value: Any) -> bool:
     """Tell whether a value is a day, or a time whose zone is known."""
     if isinstance(value, datetime):
@@ -96,7 +117,7 @@ _TEXT = (_is_text, "a text")
 _MOMENT = (_or_none(_is_moment), "a date, an aware datetime, or None", "date(2027, 1, 1)")
 
 is_names = _is_list_of(_is_text)
-is_cache_policy = _is_one_of("open", "closed")
+is_cache_policy = _is_one_of(*POLICIES)
 
 VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "PAGINATOR": (
@@ -198,7 +219,28 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "COUNT_PLACEMENTS": _BOOL,
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),
     "TRUSTED_PROXIES": (_is_number(0), "a whole number from 0", "0"),
-    "ON_CACHE_FAILURE": (is_cache_policy, '"open" or "closed"', '"open"'),
+    "ON_CACHE_FAILURE": (is_cache_policy, '"open", "closed" or "local"', '"open"'),
+    "LIMITERS": (
+        _is_mapping(_is_limiter_name, _is_anything),
+        "a mapping of names without slash to limiters",
+        '{"api": {"rate": ["60/m", "1000/day"], "by": "token"}}',
+    ),
+    "LIMIT_STORAGE": (
+        _or_none(_is_storage_uri),
+        'the URI of a storage of "limits", or None',
+        '"redis://127.0.0.1:6379/0"',
+    ),
+    "LIMIT_STORAGE_OPTIONS": (
+        _is_mapping(_is_text, _is_anything),
+        "a mapping of options",
+        '{"socket_timeout": 0.5}',
+    ),
+    "LIMIT_HEADERS": (
+        _is_one_of("laravel", "ietf", "both"),
+        '"laravel", "ietf" or "both"',
+        '"laravel"',
+    ),
+    "SHADOW_LIMITS": _BOOL,
     "REALM": (_is_header_value, "printable ASCII without quotes", '"api"'),
     "DEBUG_ERRORS": _BOOL,
     "REQUEST_ID": (

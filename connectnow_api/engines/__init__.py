@@ -1,0 +1,50 @@
+"""What counts requests: a Django cache, a storage of ``limits``, or this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from connectnow_api.settings import api_settings
+
+from .caches import CacheEngine
+from .counting import WINDOWS, Counter, Engine, Usage, digest
+from .memory import MemoryEngine
+
+__all__ = ["WINDOWS", "Counter", "Engine", "MemoryEngine", "Usage", "digest", "get_engine", "using"]
+
+_connected: dict[Any, Engine] = {}
+_instead: list[Engine] = []
+
+
+def get_engine() -> Engine:
+    """Return what counts: the storage that ``LIMIT_STORAGE`` names, else django-ratelimit's cache.
+
+    A storage keeps its connections for as long as the process lives. Raises whatever the library
+    ``limits`` raises for a storage that it cannot make, and ``ImportError`` without it.
+    """
+    if _instead:
+        return _instead[-1]
+    uri = api_settings.limit_storage
+    if uri is None:
+        return CacheEngine()
+    options = api_settings.limit_storage_options
+    # A connection that another process has opened is that process's.
+    key = (os.getpid(), uri, repr(sorted(options.items())))
+    if key not in _connected:
+        # Only who names a storage needs the library.
+        _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
+    return _connected[key]
+
+
+@contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """Count with another engine inside, in all threads: for tests."""
+    _instead.append(engine)
+    try:
+        yield
+    finally:
+        _instead.remove(engine)

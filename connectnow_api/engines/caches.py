@@ -1,0 +1,88 @@
+"""django-ratelimit's counters, on any Django cache that adds to a number by itself.
+
+The one module that knows django-ratelimit. Of that we use the counting: one ``add`` and ``incr``;
+keys, rates and addresses are ours. ``RATELIMIT_USE_CACHE`` names the cache. The app itself does not
+belong into ``INSTALLED_APPS``: its checks refuse caches that are fit.
+
+Windows follow one another by the clock, shifted for each key.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from django.conf import settings as django_settings
+from django.core.cache import BaseCache, caches
+from django_ratelimit import core
+
+from .counting import FIXED, Counter, Usage, weigh
+
+GROUP = "connectnow_api"
+
+
+class CacheEngine:
+    """Counts in the cache that ``RATELIMIT_USE_CACHE`` names."""
+
+    windows = frozenset({FIXED})
+
+    def hit(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Look first where a refusal would have to be undone, then add; what is added decides.
+
+        A single counter needs no look: what a fixed window counts beyond its limit changes nothing,
+        unless a smaller request could still fit.
+        """
+        if len(counters) > 1 or counters[0].cost > 1:
+            refused = weigh(self.peek(counters), counters)
+            if refused:
+                return refused
+        return [self._add(counter) for counter in counters]
+
+    def peek(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Return how each stands."""
+        return [self._look(counter) for counter in counters]
+
+    def reset(self, counters: Sequence[Counter]) -> None:
+        """Remove the counters of the current windows."""
+        self._cache().delete_many([self._key(counter) for counter in counters])
+
+    def _add(self, counter: Counter) -> Usage:
+        value, rate = self._value(counter), tuple(counter.rate)
+        found = core.get_usage(None, group=GROUP, key=lambda *_: value, rate=rate, increment=True)
+        if not found or not found["count"]:
+            raise ConnectionError("the cache does not count")
+        count = found["count"]
+        if counter.cost > 1:
+            count = self._cache().incr(self._key(counter), counter.cost - 1)
+        return self._usage(counter, count)
+
+    def _look(self, counter: Counter) -> Usage:
+        cache, key = self._cache(), self._key(counter)
+        count = cache.get(key)
+        if count is None:
+            # memcached's client has the same answer for no counter and for no server.
+            cache.add(key, 0, counter.rate.seconds + core.EXPIRATION_FUDGE)
+            count = cache.get(key)
+        if count is None:
+            raise ConnectionError("the cache does not count")
+        return self._usage(counter, count)
+
+    def _usage(self, counter: Counter, count: int) -> Usage:
+        now = time.time()
+        # The second in which it ends still belongs to a window.
+        end = core._get_window(self._value(counter), counter.rate.seconds) + 1
+        return Usage(counter.rate.limit, int(count), end, now)
+
+    def _cache(self) -> BaseCache:
+        found: BaseCache = caches[getattr(django_settings, "RATELIMIT_USE_CACHE", "default")]
+        return found
+
+    def _value(self, counter: Counter) -> str:
+        return f"{counter.scope}:{counter.asker}"
+
+    def _key(self, counter: Counter) -> str:
+        """Return where django-ratelimit 4.1 keeps the count, which it has no public name for."""
+        value, rate = self._value(counter), tuple(counter.rate)
+        window = core._get_window(value, counter.rate.seconds)
+        key: str = core._make_cache_key(GROUP, window, rate, value, core.ALL)
+        return key

@@ -1,0 +1,111 @@
+"""What an engine counts, and what it says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from connectnow_api.rates import Rate
+
+FIXED, MOVING, SLIDING = WINDOWS = ("fixed", "moving", "sliding")
+
+
+class Counter(NamedTuple):
+    """One number that requests are added to.
+
+    What it is called never shows who is counted, nor what was written into a setting.
+    """
+
+    scope: str
+    """16 hex digits: of the limit."""
+    asker: str
+    """32 hex digits: of whoever is counted."""
+    rate: Rate
+    window: str = FIXED
+    """One of ``WINDOWS``."""
+    cost: int = 1
+    """What the request adds, from 1."""
+    is_shared: bool = False
+    """Whether other rates of the same scope count in it as well, as Laravel's do.
+
+    django-ratelimit's counters cannot.
+    """
+
+
+class Usage(NamedTuple):
+    """One counter, with the request that was counted or refused."""
+
+    limit: int
+    hits: int
+    """What was counted, the request included; more than ``limit`` for one that is refused."""
+    reset: int
+    """When a request like this one passes again, in seconds since 1970: for ``fixed``, when the
+    next window starts."""
+    now: float
+    """When this was so, by the clock that was counted by."""
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the request is one too many."""
+        return self.hits > self.limit
+
+    @property
+    def remaining(self) -> int:
+        """How many more requests pass."""
+        return max(0, self.limit - self.hits)
+
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until ``reset``, at least 1."""
+        return max(1, math.ceil(self.reset - self.now))
+
+    def outranks(self, other: Usage) -> bool:
+        """Tell whether this is the one of two that a client needs to know.
+
+        The limit that refuses, of two such the one to wait longer for; else the tighter one.
+        """
+        if self.is_exceeded and other.is_exceeded:
+            return self.reset > other.reset
+        return self.is_exceeded or (not other.is_exceeded and self.remaining < other.remaining)
+
+
+class Engine(Protocol):
+    """Keeps counters. Each method asks a store, and may raise whatever its library raises."""
+
+    windows: frozenset[str]
+    """Which of ``WINDOWS`` it can count in."""
+
+    def hit(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Add to all counters, or to none if one would be exceeded; return how each stands.
+
+        However many ask at once, no more than ``limit`` passes. Where a store cannot look and add
+        in one step, a request that loses the race may have been added to some, and is refused.
+        """
+
+    def peek(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Return how each stands without this request."""
+
+    def reset(self, counters: Sequence[Counter]) -> None:
+        """Let each begin anew."""
+
+
+def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:
+    """Return what refuses a request that was not counted; ``[]`` if it passes.
+
+    Those that refuse count it, the others do not.
+    """
+    would_be = [
+        usage._replace(hits=usage.hits + counter.cost)
+        for usage, counter in zip(usages, counters, strict=True)
+    ]
+    if not any(usage.is_exceeded for usage in would_be):
+        return []
+    pairs = zip(usages, would_be, strict=True)
+    return [after if after.is_exceeded else before for before, after in pairs]
+
+
+def digest(text: str, length: int) -> str:
+    """Return so many hex digits of a text's SHA-256; lone surrogates are no error."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

@@ -1,0 +1,250 @@
+"""Named limiters: who is counted, how much, and which answers count.
+
+``CONNECTNOW_API["LIMITERS"]`` names them; a view may also have a ``Limiter`` of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db.models import Model
+from django.utils.module_loading import import_string
+
+from .limits import Limit, client_address
+from .settings import UNSET, api_settings
+
+DEFAULT = "default"
+"""The limiter of views that name none, if there is one of this name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limiter:
+    """One or several limits, and whom they count.
+
+    What is a function here is called with the request; it may be named by its dotted path.
+    """
+
+    rate: Any
+    """A rate such as ``"60/m"``, a list of up to five, ``None`` (no limit), or a function that
+    returns one of these."""
+    guest_rate: Any = UNSET
+    """The rate of requests without user and token, if it differs."""
+    rate_attribute: str | None = None
+    """What has a rate of its own, as ``"token.rate"`` or ``"user.rate_limit"``: it replaces the
+    others, unless it is empty."""
+    plan: Any = None
+    """What says the asker's plan: an attribute, such as ``"user.plan"``, or a function."""
+    plans: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Plan to rate; of a plan that is not here ``rate``."""
+    by: Any = "token"
+    """Who is one asker: ``"token"`` (else the user, else the address), ``"user"`` (else the
+    address), ``"address"``, ``"everybody"``, ``"header:X-Client-Id"`` (else the address), a
+    function that returns a text or ``None`` (not counted), or a list of these."""
+    cost: Any = 1
+    """What a request costs: a whole number, or a function that returns one; 0 is not counted."""
+    methods: Sequence[str] = ()
+    """The methods that are limited; none named: all. HEAD goes with GET."""
+    per: Sequence[str] = ()
+    """What has a counter of its own besides: ``"method"``, ``"endpoint"`` (the route)."""
+    answers: Any = ()
+    """Which answers count, as ``[401, "4xx"]`` or a function of the response; ``()``: all requests,
+    when they come."""
+    window: str = "fixed"
+    """``"fixed"``, ``"moving"`` or ``"sliding"``."""
+    counter: str | None = None
+    """A counter that it shares with other limiters, whatever their rates, as in Laravel."""
+    on_cache_failure: Any = UNSET
+    """``"open"``, ``"closed"`` (503) or ``"local"``; ``UNSET``: as ``ON_CACHE_FAILURE`` says."""
+    shadow: Any = UNSET
+    """Whether it only tells what it would have refused; ``UNSET``: as ``SHADOW_LIMITS`` says."""
+    name: str = ""
+    """What its counters, headers and log lines are called; the key in ``LIMITERS`` unless given."""
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it refuses nothing."""
+        return bool(api_settings.shadow_limits if self.shadow is UNSET else self.shadow)
+
+    def limit(self, request: Any) -> Limit | None:
+        """Return what a request is counted for; ``None``: it is not.
+
+        Raises whatever its functions raise.
+        """
+        if not self.applies_to(request):
+            return None
+        rate, cost = self.get_rate(request), _called(self.cost, request)
+        who = None if rate is None or cost == 0 else self.get_asker(request)
+        if who is None:
+            return None
+        return Limit(
+            scope=self.name,
+            who=who,
+            rates=rate,
+            window=self.window,
+            cost=cost,
+            on_failure=self.on_cache_failure,
+            is_shadow=self.is_shadow,
+            counter=self.counter,
+        )
+
+    def applies_to(self, request: Any) -> bool:
+        """Tell whether the request's method is limited."""
+        return not self.methods or _method(request) in {method.upper() for method in self.methods}
+
+    def get_rate(self, request: Any) -> Any:
+        """Return rate or rates of a request, ``None`` for no limit."""
+        own = _attribute(request, self.rate_attribute) if self.rate_attribute else None
+        if own:
+            return own
+        if self.plans:
+            plan = _ask_plan(self.plan, request)
+            if plan in self.plans:
+                return self.plans[plan]
+        is_known = self.guest_rate is UNSET or name_of_token(request) or name_of_user(request)
+        return _called(self.rate if is_known else self.guest_rate, request)
+
+    def get_asker(self, request: Any) -> str | None:
+        """Return who asks, ``None`` for whoever is not counted."""
+        kinds = self.by if isinstance(self.by, list | tuple) else [self.by]
+        parts = [asker_of(kind, request) for kind in kinds]
+        if None in parts:
+            return None
+        parts += [f"{part}:{PARTS[part](request)}" for part in self.per]
+        return parts[0] if len(parts) == 1 else json.dumps(parts)
+
+    def counts(self, response: Any) -> bool:
+        """Tell whether an answer counts."""
+        wanted = _function(self.answers)
+        if callable(wanted):
+            return bool(wanted(response))
+        status = response.status_code
+        return any(each in (status, f"{status // 100}xx") for each in wanted)
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))
+
+
+def find_limiter(value: Any) -> Limiter:
+    """Return a ``Limiter``, the one that ``LIMITERS`` has of a name, or a new one of rates.
+
+    A name that is not there, or fields that are none, are mistakes that ``manage.py check``
+    reports. Meanwhile it is a limiter without a rate, which is treated as one that cannot be
+    counted.
+    """
+    is_name = isinstance(value, str) and "/" not in value
+    try:
+        found = read_limiter(api_settings.limiters[value] if is_name else value)
+    except (KeyError, TypeError):
+        found = Limiter(rate="")
+    name = value if is_name else str(found.rate)
+    return found if found.name else dataclasses.replace(found, name=name)
+
+
+def read_limiter(value: Any) -> Limiter:
+    """Return what an entry of ``LIMITERS`` says: a ``Limiter``, its fields, or its rates.
+
+    Raises ``TypeError`` for a field that is none.
+    """
+    if isinstance(value, Limiter):
+        return value
+    return Limiter(**value) if isinstance(value, Mapping) else Limiter(value)
+
+
+def limiters_of(named: Any) -> list[Limiter]:
+    """Return the limiters that a view names: one or a list, of names, rates and ``Limiter``s."""
+    several = isinstance(named, list | tuple) and not isinstance(named, Limiter)
+    return [find_limiter(each) for each in (named if several else [named])]
+
+
+def asker_of(kind: Any, request: Any) -> str | None:
+    """Return who asks, as ``Limiter.by`` says; ``None``: nobody who is counted."""
+    if isinstance(kind, str) and kind.startswith("header:"):
+        value = request.headers.get(kind.removeprefix("header:"))
+        return f"{kind.lower()}:{value}" if value else address_of(request)
+    if isinstance(kind, str) and kind in ASKERS:
+        return ASKERS[kind](request)
+    key = _function(kind)(request)
+    return None if key is None else f"key:{key}"
+
+
+def address_of(request: Any) -> str:
+    """Return the client's address as one who asks."""
+    return f"address:{client_address(request)}"
+
+
+def name_of_user(request: Any) -> str | None:
+    """Return kind and key of a request's user, ``None`` for a guest."""
+    user = getattr(request, "user", None)
+    return _name("user", user) if user and user.is_authenticated else None
+
+
+def name_of_token(request: Any) -> str | None:
+    """Return kind and key of the token that a request came with, if that is a row."""
+    token = getattr(request, "auth", None)
+    return _name("token", token) if isinstance(token, Model) else None
+
+
+ASKERS: Mapping[str, Callable[[Any], str]] = {
+    "token": lambda request: name_of_token(request) or name_of_user(request) or address_of(request),
+    "user": lambda request: name_of_user(request) or address_of(request),
+    "address": address_of,
+    "everybody": lambda _request: "everybody",
+}
+"""What ``Limiter.by`` may name, and who asks by that."""
+
+
+def _name(what: str, row: Any) -> str | None:
+    """Return a text for a row: two kinds may have the same keys, and a kind may be no model."""
+    key = getattr(row, "pk", None)
+    if key is None:
+        return None
+    kind = row._meta.label_lower if hasattr(row, "_meta") else row.__class__.__qualname__
+    return f"{what}:{kind}:{key}"
+
+
+def _attribute(request: Any, path: str) -> Any:
+    """Return ``"token.client"`` or ``"user.profile.plan"`` of a request, ``None`` without."""
+    first, *rest = path.split(".")
+    found = getattr(request, {"token": "auth"}.get(first, first), None)
+    for name in rest:
+        found = getattr(found, name, None)
+    return found
+
+
+def _ask_plan(plan: Any, request: Any) -> Any:
+    is_attribute = isinstance(plan, str) and plan.partition(".")[0] in ("token", "user")
+    return _attribute(request, plan) if is_attribute else _function(plan)(request)
+
+
+def _called(value: Any, request: Any) -> Any:
+    value = _function(value)
+    return value(request) if callable(value) else value
+
+
+def _function(value: Any) -> Any:
+    """Return the function that a dotted path names; anything else as it is."""
+    is_path = isinstance(value, str) and "." in value and "/" not in value
+    return import_string(value) if is_path else value
+
+
+def _method(request: Any) -> str:
+    method: str = request.method
+    return "GET" if method == "HEAD" else method
+
+
+def _endpoint(request: Any) -> str:
+    match = getattr(request, "resolver_match", None)
+    return str(match.route) if match else str(request.path_info)
+
+
+PARTS: Mapping[str, Callable[[Any], str]] = {"method": _method, "endpoint": _endpoint}
+"""What ``Limiter.per`` may name, and what is told apart by it."""
+
+
+def limits_of(limiters: Iterable[Limiter], request: Any) -> list[tuple[Limiter, Limit]]:
+    """Return limiters that count a request, each with what it is counted for."""
+    found = [(limiter, limiter.limit(request)) for limiter in limiters]
+    return [(limiter, limit) for limiter, limit in found if limit is not None]
