@@ -34,18 +34,22 @@ TIME_OUTS: Mapping[str, Mapping[str, float]] = {
 def connect(uri: str, options: Mapping[str, Any]) -> Engine:
     """Return an engine for a storage of ``limits``; only of a cluster are the nodes asked for now.
 
+    ``options`` are those of the storage, and ``key_prefix``: what all keys begin with, to be chosen
+    where several sites share a server.
     Raises ``limits.errors.ConfigurationError`` for a URI that it does not know, or whose library is
     not installed.
     """
     kind = next((kind for kind in TIME_OUTS if uri.startswith(kind)), "")
-    storage = storage_from_string(uri, **{**TIME_OUTS.get(kind, {}), **options})
+    given = {**TIME_OUTS.get(kind, {}), **options}
+    prefix = given.pop("key_prefix", PREFIX)
+    storage = storage_from_string(uri, **given)
     if isinstance(storage, MemoryStorage):
         return MemoryEngine()
     if isinstance(storage, RedisStorage):
-        return RedisEngine(storage)
+        return RedisEngine(storage, prefix)
     if not isinstance(storage, Storage):
         raise TypeError(f"{uri.partition(':')[0]} is a storage for asynchronous code.")
-    return LimitsEngine(storage)
+    return LimitsEngine(storage, prefix)
 
 
 class RedisEngine:
@@ -56,9 +60,11 @@ class RedisEngine:
 
     windows = frozenset(WINDOWS)
 
-    def __init__(self, storage: RedisStorage, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, storage: RedisStorage, prefix: str, clock: Callable[[], float] | None = None
+    ) -> None:
         self._connection: Any = storage.get_connection()
-        self._clock = clock
+        self._prefix, self._clock = prefix, clock
         source = files(__package__).joinpath("count.lua").read_text("utf-8")
         self._script = self._connection.register_script(source)
         # The nodes of a cluster have one asker's counters in one place, and run no script for two.
@@ -88,16 +94,16 @@ class RedisEngine:
     def reset(self, counters: Sequence[Counter]) -> None:
         """Remove the counters."""
         for counter in counters:
-            self._connection.delete(_key(counter))
+            self._connection.delete(_key(self._prefix, counter))
 
     def keys(self, scope: str) -> Iterator[tuple[str, str, str]]:
         """Yield asker, rate and window of each counter of a scope; takes as long as Redis is full.
 
         A shared counter has no rate, ``""``.
         """
-        for found in self._connection.scan_iter(match=f"{PREFIX}:*:{scope}:*", count=1000):
+        for found in self._connection.scan_iter(match=f"{self._prefix}:*:{scope}:*", count=1000):
             text = found.decode() if isinstance(found, bytes) else found
-            _prefix, asker, _scope, rate, window = text.split(":")
+            asker, _scope, rate, window = text.split(":")[-4:]
             yield asker.strip("{}"), rate, window
 
     def _groups(self, counters: Sequence[Counter]) -> list[list[Counter]]:
@@ -107,10 +113,11 @@ class RedisEngine:
 
     def _run(self, counters: Sequence[Counter], *, adds: bool) -> tuple[bool, list[Usage]]:
         now = "" if self._clock is None else int(self._clock() * 1000)
+        keys = [_key(self._prefix, each) for each in counters]
         arguments: list[Any] = [now, int(adds)]
         for each in counters:
             arguments += [each.window, each.rate.limit, each.rate.seconds * 1000, each.cost]
-        said = [int(text) for text in self._script([*map(_key, counters)], arguments)]
+        said = [int(text) for text in self._script(keys, arguments)]
         usages = [
             Usage(each.rate.limit, hits, math.ceil(reset / 1000), said[0] / 1000)
             for each, hits, reset in zip(counters, said[2::2], said[3::2], strict=True)
@@ -121,8 +128,9 @@ class RedisEngine:
 class LimitsEngine:
     """The counting of ``limits``, for storages that are no Redis."""
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, prefix: str) -> None:
         self._storage: Any = storage
+        self._prefix = prefix
         can = {
             FIXED: True,
             MOVING: hasattr(storage, "acquire_entry"),
@@ -146,44 +154,47 @@ class LimitsEngine:
         """Remove the counters."""
         for counter in counters:
             if counter.window == SLIDING:
-                self._storage.clear_sliding_window(_key(counter), counter.rate.seconds)
+                self._storage.clear_sliding_window(self._key(counter), counter.rate.seconds)
             else:
-                self._storage.clear(_key(counter))
+                self._storage.clear(self._key(counter))
+
+    def _key(self, counter: Counter) -> str:
+        return _key(self._prefix, counter)
 
     def _add_fixed(self, counter: Counter) -> Usage:
-        hits = self._storage.incr(_key(counter), counter.rate.seconds, amount=counter.cost)
+        hits = self._storage.incr(self._key(counter), counter.rate.seconds, amount=counter.cost)
         return self._fixed(counter, hits)
 
     def _look_fixed(self, counter: Counter) -> Usage:
-        return self._fixed(counter, self._storage.get(_key(counter)))
+        return self._fixed(counter, self._storage.get(self._key(counter)))
 
     def _fixed(self, counter: Counter, hits: int) -> Usage:
         now = time.time()
-        ends = self._storage.get_expiry(_key(counter)) if hits else now + counter.rate.seconds
+        ends = self._storage.get_expiry(self._key(counter)) if hits else now + counter.rate.seconds
         return Usage(counter.rate.limit, hits, math.ceil(ends), now)
 
     def _add_moving(self, counter: Counter) -> Usage:
         rate = counter.rate
         is_added = self._storage.acquire_entry(
-            _key(counter), rate.limit, rate.seconds, amount=counter.cost
+            self._key(counter), rate.limit, rate.seconds, amount=counter.cost
         )
         return _told(counter, self._look_moving(counter), is_added=is_added)
 
     def _look_moving(self, counter: Counter) -> Usage:
         limit, seconds = counter.rate
-        start, hits = self._storage.get_moving_window(_key(counter), limit, seconds)
+        start, hits = self._storage.get_moving_window(self._key(counter), limit, seconds)
         return Usage(limit, hits, math.ceil(start + seconds), time.time())
 
     def _add_sliding(self, counter: Counter) -> Usage:
         rate = counter.rate
         is_added = self._storage.acquire_sliding_window_entry(
-            _key(counter), rate.limit, rate.seconds, amount=counter.cost
+            self._key(counter), rate.limit, rate.seconds, amount=counter.cost
         )
         return _told(counter, self._look_sliding(counter), is_added=is_added)
 
     def _look_sliding(self, counter: Counter) -> Usage:
         limit, seconds = counter.rate
-        before, left, count, ends_in = self._storage.get_sliding_window(_key(counter), seconds)
+        before, left, count, ends_in = self._storage.get_sliding_window(self._key(counter), seconds)
         now = time.time()
         hits = math.ceil(before * left / seconds + count)
         # A window's end is told one length late: it counts for as long once it is over.
@@ -197,7 +208,7 @@ def _told(counter: Counter, usage: Usage, *, is_added: bool) -> Usage:
     return usage._replace(hits=max(usage.hits + counter.cost, usage.limit + 1))
 
 
-def _key(counter: Counter) -> str:
+def _key(prefix: str, counter: Counter) -> str:
     rate = "" if counter.is_shared else str(counter.rate).replace("/", "-")
     # The braces tell a cluster that an asker's counters belong together.
-    return f"{PREFIX}:{{{counter.asker}}}:{counter.scope}:{rate}:{counter.window}"
+    return f"{prefix}:{{{counter.asker}}}:{counter.scope}:{rate}:{counter.window}"
