@@ -10,7 +10,7 @@ from rest_framework.serializers import BaseSerializer
 
 from connectnow_api.authentication import APITokenAuthentication
 from connectnow_api.permissions import HasAbilities
-from connectnow_api.throttling import BaseRateThrottle
+from connectnow_api.throttling import LimiterThrottle
 
 from .authentication import ChatUserTokenAuthentication
 from .models import Chat, ChatUser
@@ -35,16 +35,6 @@ class ChatUserView(RetrieveAPIView):
         return self.retrieve(request, *args, **kwargs)
 
 
-class ExchangeThrottle(BaseRateThrottle):
-    """Counts by address alone: no token makes whoever guesses codes somebody else."""
-
-    scope = "chat_tokens"
-
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        """Return the client's address."""
-        return self.get_ident(request)
-
-
 class ExchangeView(CreateAPIView):
     """Gives a token for an address and the code that was sent there."""
 
@@ -52,7 +42,8 @@ class ExchangeView(CreateAPIView):
     authentication_classes = [APITokenAuthentication, ChatUserTokenAuthentication]
     permission_classes = [HasAbilities | AllowAny]
     required_abilities: list[str] = []
-    throttle_classes = [ExchangeThrottle]
+    throttle_classes = [LimiterThrottle]
+    limiters = ["chat_tokens", "wrong_codes"]
     serializer_class = ExchangeSerializer
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from connectnow_api.permissions import HasAbilities
-from connectnow_api.throttling import TokenRateThrottle
+from connectnow_api.throttling import LimiterThrottle
 from project.models import now
 from project.viewsets import AtomicWrites, locked
 
@@ -188,6 +188,7 @@ class ReportView(OfClient, GenericAPIView):
     serializer_class = PeriodSerializer
     required_abilities = ["reports:read"]
     envelope = None
+    throttle_classes = [LimiterThrottle]
     report: type[Report]
 
     def post(self, request: Request) -> Response:
@@ -197,27 +198,15 @@ class ReportView(OfClient, GenericAPIView):
         return Response(self.report(self.get_queryset(), **period.validated_data).get_body())
 
 
-class ChannelsReportThrottle(TokenRateThrottle):
-    """Counts one of the reports."""
-
-    scope = "channels_report"
-
-
-class PerformanceReportThrottle(TokenRateThrottle):
-    """Counts the other one."""
-
-    scope = "performance_report"
-
-
 class ChannelsReportView(ReportView):
     """What came in, and from whom."""
 
     report = ChannelsReport
-    throttle_classes = [ChannelsReportThrottle]
+    limiters = "channels_report"
 
 
 class PerformanceReportView(ReportView):
     """How soon tickets were closed, and by whom."""
 
     report = PerformanceReport
-    throttle_classes = [PerformanceReportThrottle]
+    limiters = "performance_report"

@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet
 
 from connectnow_api.permissions import HasAbilities, HasAbilitiesOrReadOnly
 from connectnow_api.responses import accepted
-from connectnow_api.throttling import ScopedRateThrottle
+from connectnow_api.throttling import LimiterThrottle
 from project.viewsets import AtomicWrites, locked
 
 from .filters import IssueFilter
@@ -198,8 +198,8 @@ class ThrottledView(APIView):
 
     permission_classes = [HasAbilitiesOrReadOnly]
     required_abilities: list[str] = []
-    throttle_classes = [ScopedRateThrottle]
-    throttle_scope = "throttled"
+    throttle_classes = [LimiterThrottle]
+    limiters = "throttled"
 
     def get(self, request: Request) -> Response:
         """Say that there is room for this request."""

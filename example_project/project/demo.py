@@ -13,15 +13,15 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
-from rest_framework.settings import api_settings
 
 import chats.seed
 import help_desk.seed
 import issue_tracker.seed
 from chats.models import AuthCode, ChatUser, ChatUserToken
 from connectnow_api.base_models import NewAPIToken
-from connectnow_api.limits import parse_rate
 from connectnow_api.models import APIToken
+from connectnow_api.rates import parse_rate
+from connectnow_api.settings import api_settings
 from issue_tracker.views import ThrottledView
 
 from .private_files import write_private
@@ -92,7 +92,7 @@ def prepare(rows: int | None) -> Credentials:
 
 def get_throttled_limit() -> int:
     """Return how often the address answers that is there to be asked too often."""
-    return parse_rate(api_settings.DEFAULT_THROTTLE_RATES[ThrottledView.throttle_scope]).limit
+    return parse_rate(api_settings.limiters[ThrottledView.limiters]["rate"]).limit
 
 
 def own_tables() -> list[type[models.Model]]:

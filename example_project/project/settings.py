@@ -1,8 +1,8 @@
 """Settings of the example project: two APIs, two dialects, one process.
 
 The environment may say ``SECRET_KEY``, ``ALLOWED_HOSTS`` (names with commas or spaces between),
-``DATABASE_URL``, and ``REDIS_URL`` or ``MEMCACHED_URL`` (``host:port``). Without any of them
-everything lives in this folder.
+``DATABASE_URL``, ``REDIS_URL`` or ``MEMCACHED_URL`` (``host:port``), and ``LIMIT_STORAGE_URL``.
+Without any of them everything lives in this folder.
 """
 
 import os
@@ -21,6 +21,17 @@ CONNECTNOW_API = {
     "PREFIXES": {"/api/v1/": "helpspace", "/api/": "connectnow"},
     "TOKEN_PARAMETERS": ("api_token", "chat_user_token"),
     "FAILED_AUTH_RATE": "100/m",
+    # The limits of single views, which name them.
+    "LIMITERS": {
+        "throttled": {"rate": "5/m", "by": "user"},
+        "channels_report": {"rate": "10/5s", "by": "token", "rate_attribute": "token.rate"},
+        "performance_report": {"rate": "10/5s", "by": "token", "rate_attribute": "token.rate"},
+        # By address alone: no token makes whoever guesses codes somebody else.
+        "chat_tokens": {"rate": "3000/m", "by": "address"},
+        "wrong_codes": {"rate": ["2000/m", "50000/day"], "by": "address", "answers": [422]},
+    },
+    # Where limits are counted, as redis://host/0; in the cache below unless given.
+    "LIMIT_STORAGE": os.environ.get("LIMIT_STORAGE_URL"),
     # What tokens can be given: the admin offers these, and check knows no others.
     "ABILITIES": {
         "issues:write": "Open, change, close and delete issues",
@@ -47,13 +58,8 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         # By user, else by address.
         "user": "6000/m",
-        "throttled": "5/m",
-        # By address.
-        "chat_tokens": "3000/m",
         # By token: only those that have a rate of their own.
         "token": None,
-        "channels_report": "10/5s",
-        "performance_report": "10/5s",
     },
 }
 # Tokens in the query: both documents offer that to their clients, so it stays.

@@ -3,7 +3,7 @@
 from project import settings
 from project.settings import *  # noqa: F403
 
-CONNECTNOW_API = {**settings.CONNECTNOW_API, "FAILED_AUTH_RATE": None}
+CONNECTNOW_API = {**settings.CONNECTNOW_API, "FAILED_AUTH_RATE": None, "LIMITERS": {}}
 REST_FRAMEWORK = {
     **settings.REST_FRAMEWORK,
     "DEFAULT_THROTTLE_RATES": {
