@@ -19,7 +19,12 @@ INTERNAL = {
     "connectnow_api.parsers": {"StrictParser", "read_body", "refuse_charset", "without_tokens"},
     "connectnow_api.renderers": {"as_local", "can_hold_data", "encoder_for", "is_deletion"},
     "connectnow_api.negotiation": {"EmptyBodyParser", "NoBody", "notice_empty_body"},
-    "connectnow_api.limits": {"hit_failed_auth", "is_enabled", "show", "validate_rate"},
+    "connectnow_api.limits": {"Limit", "Told", "foresee", "headers_of", "hit_failed_auth"}
+    | {"is_enabled", "look", "show", "take", "tightest"},
+    "connectnow_api.limiters": {"address_of", "asker_of", "find_limiter", "limiters_of"}
+    | {"limits_of", "name_of_token", "name_of_user", "read_limiter"},
+    "connectnow_api.rates": {"validate_rate"},
+    "connectnow_api.throttling": {"LimitThrottle"},
     "connectnow_api.addresses": {"is_within", "read_network", "validate_networks"},
     "connectnow_api.events": {"batch", "is_batch", "emit", "emit_deleted"}
     | {"describe_use", "emit_for_auth", "emit_for_request", "emit_for_value", "emit_used"},

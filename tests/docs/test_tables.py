@@ -16,12 +16,12 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from connectnow_api import authentication, checks, placements, signals, throttling
+from connectnow_api import authentication, checks, limiters, placements, signals, throttling
 from connectnow_api.events import TokenEvent
-from connectnow_api.limits import parse_rate
 from connectnow_api.models import APIToken
 from connectnow_api.ordering import with_tie_breaker
 from connectnow_api.profiles import MESSAGES, PROFILES, Profile, rest_framework
+from connectnow_api.rates import parse_rate
 from connectnow_api.settings import PROFILE_KEYS, SITE_KEYS, api_settings
 from connectnow_api.signals import TOKEN_SIGNALS
 from connectnow_api.wire.reading import read_form
@@ -196,10 +196,15 @@ def test_the_attributes_of_pages_are_profile_fields() -> None:
 
 
 def test_rates_are_listed_with_what_they_mean() -> None:
-    listed = rows("docs/throttling.md", "rate")
+    listed = rows("docs/throttling.md", "rate", "requests")
     assert len(listed) > 5
     for row in listed:
         assert parse_rate(row["rate"]) == (int(row["requests"]), int(row["in seconds"])), row
+
+
+def test_every_field_of_a_limiter_is_listed() -> None:
+    listed = [name for row in rows("docs/throttling.md", "field") for name in names(row["field"])]
+    assert listed == [*limiters.FIELDS]
 
 
 def test_every_throttle_is_listed_with_its_scope() -> None:
