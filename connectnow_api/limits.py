@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -321,7 +322,8 @@ def _laravels(told: Told) -> dict[str, str]:
         "X-RateLimit-Limit": str(usage.limit),
         "X-RateLimit-Remaining": str(usage.remaining),
     }
-    return {**headers, "X-RateLimit-Reset": str(usage.reset)} if told.refuses else headers
+    reset = {"X-RateLimit-Reset": str(math.ceil(usage.reset))} if told.refuses else {}
+    return {**headers, **reset}
 
 
 def _drafts(told: Sequence[Told]) -> dict[str, str]:

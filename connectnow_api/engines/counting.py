@@ -40,7 +40,7 @@ class Usage(NamedTuple):
     limit: int
     hits: int
     """What was counted, the request included; more than ``limit`` for one that is refused."""
-    reset: int
+    reset: float
     """When a request like this one passes again, in seconds since 1970: for ``fixed``, when the
     next window starts."""
     now: float

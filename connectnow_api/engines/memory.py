@@ -183,8 +183,8 @@ class MemoryEngine:
 
     def _usage(self, counter: Counter, now: int) -> Usage:
         limit, window = counter.rate.limit, self._window(counter)
-        reset = math.ceil(window.reset(now, limit, counter.cost) / 1000)
-        return Usage(limit, window.hits(now), reset, now / 1000)
+        reset = window.reset(now, limit, counter.cost)
+        return Usage(limit, window.hits(now), reset / 1000, now / 1000)
 
     def _make_room(self, now: int) -> None:
         if len(self._windows) <= self._max_counters:

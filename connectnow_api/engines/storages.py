@@ -119,7 +119,7 @@ class RedisEngine:
             arguments += [each.window, each.rate.limit, each.rate.seconds * 1000, each.cost]
         said = [int(text) for text in self._script(keys, arguments)]
         usages = [
-            Usage(each.rate.limit, hits, math.ceil(reset / 1000), said[0] / 1000)
+            Usage(each.rate.limit, hits, reset / 1000, said[0] / 1000)
             for each, hits, reset in zip(counters, said[2::2], said[3::2], strict=True)
         ]
         return bool(said[1]), usages
@@ -171,7 +171,7 @@ class LimitsEngine:
     def _fixed(self, counter: Counter, hits: int) -> Usage:
         now = time.time()
         ends = self._storage.get_expiry(self._key(counter)) if hits else now + counter.rate.seconds
-        return Usage(counter.rate.limit, hits, math.ceil(ends), now)
+        return Usage(counter.rate.limit, hits, ends, now)
 
     def _add_moving(self, counter: Counter) -> Usage:
         rate = counter.rate
@@ -183,7 +183,7 @@ class LimitsEngine:
     def _look_moving(self, counter: Counter) -> Usage:
         limit, seconds = counter.rate
         start, hits = self._storage.get_moving_window(self._key(counter), limit, seconds)
-        return Usage(limit, hits, math.ceil(start + seconds), time.time())
+        return Usage(limit, hits, start + seconds, time.time())
 
     def _add_sliding(self, counter: Counter) -> Usage:
         rate = counter.rate
@@ -198,7 +198,7 @@ class LimitsEngine:
         now = time.time()
         hits = math.ceil(before * left / seconds + count)
         # A window's end is told one length late: it counts for as long once it is over.
-        return Usage(limit, hits, math.ceil(now + max(0.0, ends_in - seconds)), now)
+        return Usage(limit, hits, now + max(0.0, ends_in - seconds), now)
 
 
 def _told(counter: Counter, usage: Usage, *, is_added: bool) -> Usage:
