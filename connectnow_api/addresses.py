@@ -30,9 +30,9 @@ _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-
 def find_address(request: Any) -> Address | None:
     """Return the address that a request comes from, ``None`` if there is none.
 
-    ``REMOTE_ADDR``, unless ``TRUSTED_PROXIES`` and ``CLIENT_ADDRESS_HEADER`` have a header believed
-    and that holds an address: what a client writes itself is never read. An IPv4 address that is
-    spelt as an IPv6 one is an IPv4 address.
+    ``REMOTE_ADDR``, unless a header is believed by ``TRUSTED_PROXIES`` and
+    ``CLIENT_ADDRESS_HEADER``, and holds an address where it should. What a client writes itself is
+    never read. An IPv4 address that is spelt as an IPv6 one is an IPv4 address.
     """
     remote = request.META.get("REMOTE_ADDR") or ""
     return _find_forwarded(request.META, remote) or _read(remote)
