@@ -4,6 +4,9 @@ import os
 import shutil
 import subprocess
 
+SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+"""Where programs are looked for: servers such as nginx are out of the way of who is not root."""
+
 
 def install(packages: dict[str, str]) -> list[str]:
     """Install what is missing, and return a line for each program that still is.
@@ -20,4 +23,4 @@ def install(packages: dict[str, str]) -> list[str]:
 
 def missing(packages: dict[str, str]) -> list[str]:
     """Return the programs that are not installed."""
-    return [name for name in packages if shutil.which(name) is None]
+    return [name for name in packages if not shutil.which(name, path=SEARCHED)]

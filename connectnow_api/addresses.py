@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +18,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_NETWORKS = 100
 """They are read with each request."""
+NO_ADDRESS = "unix"
+"""How ``TRUSTED_PROXIES`` names a proxy without an address, at the other end of a Unix socket."""
+FORWARDED_FOR = "HTTP_X_FORWARDED_FOR"
+"""The header that proxies append to, as ``META`` has it; others are set by one edge."""
 _MAPPED_BITS = 96
 """How many bits stand before the IPv4 address in one that is spelt as IPv6."""
 _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
@@ -24,14 +30,54 @@ _HOST_AND_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-
 def find_address(request: Any) -> Address | None:
     """Return the address that a request comes from, ``None`` if there is none.
 
-    ``REMOTE_ADDR``, or with ``TRUSTED_PROXIES`` = n the n-th from the right of
-    ``X-Forwarded-For``: what stands left of it is the client's own word. An IPv4 address that is
-    spelt as an IPv6 one is an IPv4 address.
+    ``REMOTE_ADDR``, unless a header is believed by ``TRUSTED_PROXIES`` and
+    ``CLIENT_ADDRESS_HEADER``, and holds an address where it should. What a client writes itself is
+    never read. An IPv4 address that is spelt as an IPv6 one is an IPv4 address.
     """
+    remote = request.META.get("REMOTE_ADDR") or ""
+    return _find_forwarded(request.META, remote) or _read(remote)
+
+
+def _find_forwarded(meta: Mapping[str, Any], remote: str) -> Address | None:
+    """Return the client's address as proxies tell it, ``None`` unless they are believed."""
+    header = "HTTP_" + api_settings.client_address_header.upper().replace("-", "_")
+    is_of_an_edge = header != FORWARDED_FOR
+    entries = meta.get(header, "").split(",")
     proxies = api_settings.trusted_proxies
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    named = _read(forwarded[-proxies]) if 0 < proxies <= len(forwarded) else None
-    return named or _read(request.META.get("REMOTE_ADDR") or "")
+    if isinstance(proxies, int):
+        if proxies or not is_of_an_edge:
+            return _read(entries[-proxies]) if 0 < proxies <= len(entries) else None
+    elif not _is_trusted(remote, proxies):
+        return None
+    elif not is_of_an_edge:
+        return _first_outside(entries, proxies)
+    # An edge writes one address, over whatever the client has sent. Two are not only its word.
+    return _read(entries[0]) if len(entries) == 1 else None
+
+
+def _is_trusted(remote: str, proxies: Sequence[str]) -> bool:
+    """Tell whether who opened the connection is one of the proxies.
+
+    Only a server can leave ``REMOTE_ADDR`` empty. Text that is no address may have come from a
+    header, by a server that believes one.
+    """
+    if not remote:
+        return NO_ADDRESS in proxies
+    address = _read(remote)
+    return address is not None and _lies_in(address, proxies)
+
+
+def _first_outside(entries: Sequence[str], proxies: Sequence[str]) -> Address | None:
+    """Return the rightmost entry that is no proxy: whoever that was, a proxy has seen them.
+
+    The leftmost if all are proxies, and ``None`` if there is no address where it should be.
+    """
+    address = None
+    for entry in reversed(entries):
+        address = _read(entry)
+        if address is None or not _lies_in(address, proxies):
+            break
+    return address
 
 
 def _read(text: str) -> Address | None:
@@ -52,9 +98,13 @@ def is_within(address: Address | None, networks: Any) -> bool:
     """
     if networks == []:
         return True
-    known = [read_network(network) for network in networks] if isinstance(networks, list) else []
-    if address is None or None in known:
+    if address is None or not isinstance(networks, list):
         return False
+    return None not in map(read_network, networks) and _lies_in(address, networks)
+
+
+def _lies_in(address: Address, networks: Iterable[Any]) -> bool:
+    known = map(read_network, networks)
     return any(address in network for network in known if network is not None)
 
 
@@ -63,8 +113,12 @@ def read_network(text: Any) -> Network | None:
 
     IPv4 networks that are spelt as IPv6 ones are IPv4 networks, as ``find_address`` has it.
     """
-    if not isinstance(text, str) or "%" in text:
-        return None
+    return _parse_network(text) if isinstance(text, str) and "%" not in text else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_network(text: str) -> Network | None:
+    """The same for any text; those of the settings are asked for with each request."""
     try:
         network = ipaddress.ip_network(text)
     except ValueError:

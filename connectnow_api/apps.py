@@ -28,4 +28,5 @@ class ConnectNowAPIConfig(AppConfig):
         register(checks.check_limits, Tags.caches)
         register(checks.check_limits_of_production, Tags.security, deploy=True)
         register(checks.check_deployment, Tags.security, deploy=True)
+        register(checks.check_proxies, Tags.security, deploy=True)
         register(checks.check_time_outs, Tags.security, deploy=True)

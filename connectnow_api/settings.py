@@ -155,10 +155,21 @@ class APISettings:
         return found
 
     @property
-    def trusted_proxies(self) -> int:
-        """How many proxies of your own append to ``X-Forwarded-For``; 0: it is not believed."""
+    def trusted_proxies(self) -> int | tuple[str, ...]:
+        """Who is believed to tell the client's address: how many proxies of your own, or which.
+
+        A number counts the entries that they append to the header. Networks are those that they
+        connect from, and ``"unix"`` is a Unix socket. 0, or none: nobody.
+        """
         found = self.user_settings.get("TRUSTED_PROXIES", 0)
+        if isinstance(found, list | tuple):
+            return tuple(found)
         return found if isinstance(found, int) else 0
+
+    @property
+    def client_address_header(self) -> str:
+        """The header that tells the client's address to whoever believes it."""
+        return str(self.user_settings.get("CLIENT_ADDRESS_HEADER", "X-Forwarded-For"))
 
     @property
     def on_cache_failure(self) -> str:

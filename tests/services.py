@@ -1,4 +1,4 @@
-"""The databases and caches that the tests use, as the environment names them.
+"""The databases, caches and proxies that the tests use, as the environment names them.
 
 ``TEST_DATABASE_URL``: the database server, as in ``postgres://user@host/name``; every run makes
 databases of its own there, whose names begin with the URL's. SQLite unless given.
@@ -307,6 +307,67 @@ class CacheServer:
     def stop(self) -> None:
         """End it at once, if it has not ended before: memcached takes its time to end in peace."""
         self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+# --- Proxies ----------------------------------------------------------------------------------
+
+
+class Nginx:
+    """A private nginx, which passes what is asked below ``/name/`` on to one of its upstreams.
+
+    ``upstreams``: name to what ``proxy_pass`` takes, ``http://127.0.0.1:8000`` or
+    ``http://unix:/run/socket``. Of what a client sends it keeps ``X-Forwarded-For``, and appends.
+    ``folder`` is where its own files are, and nobody else's.
+    """
+
+    HEAD = """
+        daemon off;
+        pid {folder}/pid;
+        error_log stderr;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path {folder}/body;
+            proxy_temp_path {folder}/proxy;
+            fastcgi_temp_path {folder}/fastcgi;
+            uwsgi_temp_path {folder}/uwsgi;
+            scgi_temp_path {folder}/scgi;
+            server {{
+                listen 127.0.0.1:{port};
+                proxy_set_header Host $host;
+                proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                proxy_set_header X-Real-IP $remote_addr;
+    """
+    LOCATION = "location /{name}/ {{ proxy_pass {upstream}; }}\n"
+
+    def __init__(self, folder: Path, upstreams: dict[str, str]) -> None:
+        program = self.find()
+        self.port = free_port()
+        places = [self.LOCATION.format(name=name, upstream=at) for name, at in upstreams.items()]
+        head = self.HEAD.format(folder=folder, port=self.port)
+        file = folder / "nginx.conf"
+        file.write_text("".join([head, *places, "}}"]))
+        self._as: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            # It needs no rights, and has none.
+            nobody = pwd.getpwnam("nobody")
+            shutil.chown(folder, nobody.pw_uid, nobody.pw_gid)
+            self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": ()}
+        self.process = subprocess.Popen(
+            [program, "-e", "stderr", "-p", str(folder), "-c", str(file)], **self._as
+        )
+        wait_for_port(self.port, self.process)
+
+    @staticmethod
+    def find() -> str:
+        """Return the program's path; without it the test is skipped, or fails."""
+        return _program("nginx")
+
+    def stop(self) -> None:
+        """End it; it has to have lived until now."""
+        assert self.process.poll() is None, "nginx has ended"
+        self.process.terminate()
         self.process.wait(PATIENCE)
 
 

@@ -146,6 +146,24 @@ def test_a_header_brings_nobody_home_unless_a_proxy_is_trusted(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("values", "header"),
+    [
+        ({"TRUSTED_PROXIES": ["203.0.113.0/24"]}, "x-forwarded-for"),
+        ({"TRUSTED_PROXIES": ["203.0.113.0/24"], "CLIENT_ADDRESS_HEADER": "X-Edge"}, "x-edge"),
+    ],
+)
+def test_a_proxy_brings_home_whom_it_names_and_others_nobody(
+    ask: Ask, issue: Issue, settings: Any, values: dict[str, Any], header: str
+) -> None:
+    settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, **values}
+    text = issue(allowed_networks=HOME).plain_text
+    assert ask(text, "203.0.113.1", **{header: "192.0.2.7"}).status_code == 200
+    assert ask(text, "203.0.113.1", **{header: "192.0.2.7, 198.51.100.9"}).status_code == 401
+    assert ask(text, "198.51.100.9", **{header: "192.0.2.7"}).status_code == 401
+
+
+@pytest.mark.django_db
 def test_from_elsewhere_a_token_is_as_unknown_and_the_log_says_why(
     ask: Ask, issue: Issue, caplog: Any
 ) -> None:

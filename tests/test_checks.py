@@ -129,7 +129,13 @@ BAD: dict[str, list[Any]] = {
     "REQUEST_ID": ["no.such.function", "django_guid", 5, True],
     "REQUEST_ID_IN_ERRORS": ["yes", None, 1],
     "FAILED_AUTH_RATE": ["30", "5/x", "5/month", "", 30, (30, 0)],
-    "TRUSTED_PROXIES": [-1, "1", None, True],
+    "TRUSTED_PROXIES": [
+        *(-1, "1", None, True, "unix", "10.0.0.0/8", {"unix"}),
+        *(["10.0.0.1/8"], ["UNIX"], ["10.0.0.0/8", ""], [1], [None]),
+    ],
+    "CLIENT_ADDRESS_HEADER": [
+        *("", None, 1, "HTTP_X_REAL_IP", "REMOTE_ADDR", "Forwarded", "X-Real-IP\n", "X Real"),
+    ],
     "AUDIT_ACTIONS": ["revoked", ["revoke"], [None], None],
     "ON_CACHE_FAILURE": ["close", None, True],
     "PAGINATOR": ["cursor", None, 1],

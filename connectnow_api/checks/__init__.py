@@ -40,9 +40,10 @@ W020  a kind of token with a unique column, which a successor could not have
 W021  reports of crashes quote tokens that were sent in the query
 W022  logs quote them
 W023  a database or a cache that requests would wait for without end
+W024  everybody is a trusted proxy
 ===== ==========================================================================================
 
-E010, W005 to W016, W021 to W023, and W004 for memory of the process are reported with ``--deploy``
+E010, W005 to W016, W021 to W024, and W004 for memory of the process are reported with ``--deploy``
 only.
 """
 
@@ -50,6 +51,7 @@ from .audit import check_audit
 from .deployment import check_deployment
 from .kinds import check_idle_tokens, check_token_models
 from .limits import check_limits, check_limits_of_production
+from .proxies import check_proxies
 from .settings import check_settings
 from .time_outs import check_time_outs
 from .values import VALUES
@@ -62,6 +64,7 @@ __all__ = [
     "check_idle_tokens",
     "check_limits",
     "check_limits_of_production",
+    "check_proxies",
     "check_settings",
     "check_time_outs",
     "check_token_models",

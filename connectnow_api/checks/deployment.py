@@ -69,11 +69,6 @@ def _check_token_views(views: Iterable[MountedView]) -> Iterator[CheckMessage]:
             yield CheckWarning(message, hint=choice.hint, id=check_id(choice.id))
 
 
-def _believes_a_proxy() -> bool:
-    forwarded = django_settings.USE_X_FORWARDED_HOST or django_settings.SECURE_PROXY_SSL_HEADER
-    return bool(forwarded) and not api_settings.trusted_proxies
-
-
 def _middleware() -> list[Any]:
     """Return what ``MIDDLEWARE`` names, without what cannot be imported: Django says so itself."""
     found = []
@@ -104,13 +99,6 @@ SITE_CHOICES = (
         lambda: django_settings.DEBUG,
         "DEBUG is True: error pages show tokens, settings and paths to everybody.",
         "DEBUG = False",
-    ),
-    Choice(
-        "W006",
-        _believes_a_proxy,
-        "A proxy's headers are believed, but TRUSTED_PROXIES is 0: limits count all clients "
-        "behind it as one.",
-        f'Add "TRUSTED_PROXIES": 1 to {SETTING}, or how many proxies append to X-Forwarded-For.',
     ),
     Choice(
         "W009",

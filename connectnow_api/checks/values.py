@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from connectnow_api import tokens
 from connectnow_api.abilities import is_ability
+from connectnow_api.addresses import NO_ADDRESS, read_network
 from connectnow_api.limits import POLICIES
 from connectnow_api.placements import READERS
 from connectnow_api.rates import parse_rate, parse_rates
@@ -109,6 +110,16 @@ def _is_moment(value: Any) -> bool:
 
 def _is_url(value: Any) -> bool:
     return _is_header_value(value) and re.fullmatch(r"https?://[^\s<>,]+", value) is not None
+
+
+def _is_proxy(value: Any) -> bool:
+    return value == NO_ADDRESS or read_network(value) is not None
+
+
+def _is_address_header(value: Any) -> bool:
+    """Tell whether a value is such a name: no key of ``META``, nor the header of RFC 7239."""
+    is_name = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value) is not None
+    return is_name and value.lower() != "forwarded"
 
 
 _BOOL = (_is_bool, "True or False", "False")
@@ -218,7 +229,16 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     ),
     "COUNT_PLACEMENTS": _BOOL,
     "FAILED_AUTH_RATE": (_or_none(is_rate), 'a rate such as "30/m", or None', '"30/m"'),
-    "TRUSTED_PROXIES": (_is_number(0), "a whole number from 0", "0"),
+    "TRUSTED_PROXIES": (
+        lambda value: _is_number(0)(value) or _is_list_of(_is_proxy)(value),
+        'a whole number from 0, or a list of networks and "unix"',
+        '["127.0.0.1", "unix"]',
+    ),
+    "CLIENT_ADDRESS_HEADER": (
+        _is_address_header,
+        "the name of a header that holds nothing but addresses",
+        '"X-Forwarded-For"',
+    ),
     "ON_CACHE_FAILURE": (is_cache_policy, '"open", "closed" or "local"', '"open"'),
     "LIMITERS": (
         _is_mapping(_is_limiter_name, _is_anything),

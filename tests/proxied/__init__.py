@@ -1,0 +1,1 @@
+"""What an application sees behind nginx, at a port and at a Unix socket."""
