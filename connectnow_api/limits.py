@@ -351,7 +351,8 @@ def show(view: Any, told: Sequence[Told]) -> None:
     # A counter that is asked twice is told once, as it stands last.
     known: dict[Any, Told] = getattr(view, "_limits_told", {})
     view._limits_told = {**known, **{(each.scope, each.counter): each for each in told}}
-    headers.update(headers_of([*view._limits_told.values()]))
+    # A view may have its headers from an attribute of its class, which others have as well.
+    view.headers = headers = {**headers, **headers_of([*view._limits_told.values()])}
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
         headers["Cache-Control"] = "no-store"
