@@ -229,8 +229,12 @@ def _attribute(request: Any, path: str) -> Any:
 
 
 def _ask_plan(plan: Any, request: Any) -> Any:
-    is_attribute = isinstance(plan, str) and plan.partition(".")[0] in ("token", "user")
-    return _attribute(request, plan) if is_attribute else _function(plan)(request)
+    return _attribute(request, plan) if is_attribute(plan) else _function(plan)(request)
+
+
+def is_attribute(plan: Any) -> bool:
+    """Tell whether a plan is an attribute of what a request came with, such as ``"user.plan"``."""
+    return isinstance(plan, str) and plan.partition(".")[0] in ("token", "user")
 
 
 def _called(value: Any, request: Any) -> Any:
@@ -240,8 +244,12 @@ def _called(value: Any, request: Any) -> Any:
 
 def _function(value: Any) -> Any:
     """Return the function that a dotted path names; anything else as it is."""
-    is_path = isinstance(value, str) and "." in value and "/" not in value
-    return import_string(value) if is_path else value
+    return import_string(value) if is_path(value) else value
+
+
+def is_path(value: Any) -> bool:
+    """Tell whether a value names a function by its dotted path."""
+    return isinstance(value, str) and "." in value and "/" not in value
 
 
 def _method(request: Any) -> str:
