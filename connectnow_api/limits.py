@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 
-from .addresses import find_address
+from .addresses import Address, find_address
 from .engines import Counter, MemoryEngine, Usage, digest, get_engine
 from .exceptions import LimitUnavailable
 from .outages import Outages
@@ -45,6 +45,9 @@ __all__ = [
 
 POLICIES = ("open", "closed", "local")
 """What a limit may do that cannot be counted."""
+
+FAILED_AUTH = "failed_auth"
+"""What the limit of refused tokens is called."""
 
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
@@ -83,13 +86,18 @@ class Limit(NamedTuple):
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
         if self.window not in get_engine().windows:
             raise ValueError(f"there is no window {self.window!r} where limits are counted")
+        scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
-        scope = digest(f"shared:{self.counter}" if shares else f"limit:{self.scope}", 16)
-        asker = digest(str(self.who), 32)
         return [
             Counter(scope, asker, rate, self.window, self.cost, shares)
             for rate in parse_rates(self.rates)
         ]
+
+    @property
+    def counter_scope(self) -> str:
+        """The scope of its counters, whoever asks."""
+        shares = self.counter is not None
+        return digest(f"shared:{self.counter}" if shares else f"limit:{self.scope}", 16)
 
 
 class Told(NamedTuple):
@@ -189,14 +197,18 @@ def reset(scope: str, rate: Any, who: str, **fields: Any) -> None:
 
 
 def hit_failed_auth(request: Any) -> Told | None:
-    """Count a refused token against the address that sent it; return what says it is one too many.
+    """Count a refused token against the address that sent it; return what makes it one too many."""
+    rate, who = api_settings.failed_auth_rate, name_of_address(client_address(request))
+    limit = _limit(FAILED_AUTH, rate, who, failed_auth_policy())
+    return next((each for each in take([limit], request) if each.refuses), None)
+
+
+def failed_auth_policy() -> str:
+    """Return what becomes of refused tokens that cannot be counted.
 
     Never ``"closed"``: whoever is refused gets no further, counted or not.
     """
-    rate = api_settings.failed_auth_rate
-    policy = "local" if api_settings.on_cache_failure == "local" else "open"
-    limit = _limit("failed_auth", rate, f"address:{client_address(request)}", policy)
-    return next((each for each in take([limit], request) if each.refuses), None)
+    return "local" if api_settings.on_cache_failure == "local" else "open"
 
 
 def _limit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Limit:
@@ -290,14 +302,20 @@ def tightest(told: Iterable[Told]) -> Told | None:
 
 
 def client_address(request: Any) -> str:
-    """Return the address that a request counts against, as text; ``""`` if there is none.
+    """Return the address that a request counts against, as text; ``""`` if there is none."""
+    return counted_address(find_address(request))
 
-    An IPv6 client has a whole /64 network and counts as that.
-    """
-    address = find_address(request)
+
+def counted_address(address: Address | None) -> str:
+    """Return what an address counts as: an IPv6 client has a whole /64 network."""
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address), 64), strict=False))
     return "" if address is None else str(address)
+
+
+def name_of_address(text: str) -> str:
+    """Return an address that counts, as one who asks."""
+    return f"address:{text}"
 
 
 def headers_of(told: Sequence[Told]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Fixtures for pytest, by ``pytest_plugins = ["connectnow_api.pytest_plugin"]`` in ``conftest.py``."""
+"""Fixtures for pytest; ``pytest_plugins = ["connectnow_api.pytest_plugin"]`` in ``conftest.py``."""
 
 from __future__ import annotations
 

@@ -21,6 +21,11 @@ from .counting import FIXED, Counter, Usage, weigh
 GROUP = "connectnow_api"
 
 
+def get_alias() -> str:
+    """Return the name of the cache that counts."""
+    return str(getattr(django_settings, "RATELIMIT_USE_CACHE", "default"))
+
+
 class CacheEngine:
     """Counts in the cache that ``RATELIMIT_USE_CACHE`` names."""
 
@@ -74,7 +79,7 @@ class CacheEngine:
         return Usage(counter.rate.limit, int(count), end, now)
 
     def _cache(self) -> BaseCache:
-        found: BaseCache = caches[getattr(django_settings, "RATELIMIT_USE_CACHE", "default")]
+        found: BaseCache = caches[get_alias()]
         return found
 
     def _value(self, counter: Counter) -> str:
