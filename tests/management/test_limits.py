@@ -220,6 +220,16 @@ def test_only_the_first_are_listed(run_limits: Run) -> None:
 
 
 @pytest.mark.usefixtures("storage")
+def test_a_prefix_may_have_any_character(run_limits: Run, mount: Mount, settings: Any) -> None:
+    options = settings.CONNECTNOW_API["LIMIT_STORAGE_OPTIONS"]
+    options["key_prefix"] += "[1]*?\\"
+    limiters(settings, api={"rate": "9/h", "by": "address"})
+    limit(mount, LimiterThrottle, limiters="api")
+    ask()
+    assert counted(run_limits, "api") == [1]
+
+
+@pytest.mark.usefixtures("storage")
 def test_a_shared_counter_is_told_by_the_rate_of_its_limit(
     run_limits: Run, mount: Mount, settings: Any
 ) -> None:
