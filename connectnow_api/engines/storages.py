@@ -10,6 +10,7 @@ Fixed windows start with the first request, as Laravel's do.
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -101,7 +102,8 @@ class RedisEngine:
 
         A shared counter has no rate, ``""``.
         """
-        for found in self._connection.scan_iter(match=f"{self._prefix}:*:{scope}:*", count=1000):
+        prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix)
+        for found in self._connection.scan_iter(match=f"{prefix}:*:{scope}:*", count=1000):
             text = found.decode() if isinstance(found, bytes) else found
             asker, _scope, rate, window = text.split(":")[-4:]
             yield asker.strip("{}"), rate, window

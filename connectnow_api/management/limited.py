@@ -152,7 +152,7 @@ def _request_of(options: Options) -> Any:
 def _asker(limiter: Limiter, kind: Any, options: Options, request: Any) -> str | None:
     """Return who asks, as ``asker_of`` does of a request."""
     takes = TAKES[_kind_of(kind)]
-    if _kind_of(kind) == "user" and request.user is None:
+    if _kind_of(kind) == "user" and options["token"] and request.user is None:
         # A token need not belong to anybody.
         takes = [name for name in takes if name != "token"]
     given = next((name for name in takes if options[name]), None)
