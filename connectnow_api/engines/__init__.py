@@ -11,10 +11,20 @@ from typing import Any
 from connectnow_api.settings import api_settings
 
 from .caches import CacheEngine
-from .counting import WINDOWS, Counter, Engine, Usage, digest
+from .counting import WINDOWS, Counter, Engine, Unreachable, Usage, digest
 from .memory import MemoryEngine
 
-__all__ = ["WINDOWS", "Counter", "Engine", "MemoryEngine", "Usage", "digest", "get_engine", "using"]
+__all__ = [
+    "WINDOWS",
+    "Counter",
+    "Engine",
+    "MemoryEngine",
+    "Unreachable",
+    "Usage",
+    "digest",
+    "get_engine",
+    "using",
+]
 
 _connected: dict[Any, Engine] = {}
 _instead: list[Engine] = []
