@@ -18,7 +18,16 @@ from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 
 from .addresses import Address, find_address
-from .engines import Counter, MemoryEngine, Usage, digest, get_engine
+from .engines import (
+    WINDOWS,
+    Counter,
+    Engine,
+    MemoryEngine,
+    Unreachable,
+    Usage,
+    digest,
+    get_engine,
+)
 from .exceptions import LimitUnavailable
 from .outages import Outages
 from .rates import Rate, parse_rate, parse_rates
@@ -80,12 +89,12 @@ class Limit(NamedTuple):
     def counters(self) -> list[Counter]:
         """Return its counters, one for each rate.
 
-        Raises ``ValueError`` for what is no rate or cost, and for a window that the engine lacks.
+        Raises ``ValueError`` for what is no rate, cost or window.
         """
         if type(self.cost) is not int or self.cost < 1:
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
-        if self.window not in get_engine().windows:
-            raise ValueError(f"there is no window {self.window!r} where limits are counted")
+        if self.window not in WINDOWS:
+            raise ValueError(f"there is no window {self.window!r}")
         scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
         return [
@@ -228,10 +237,13 @@ def _peek(engine: Any, counters: Sequence[Counter]) -> list[Usage]:
 
 def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limit]) -> list[Told]:
     """Ask the engine about all limits at once, and do without it as each of them says."""
+    if not limits:
+        return []
+    engine = _engine()
     pairs, countable = [], []
     for limit in limits:
         try:
-            counters = limit.counters()
+            counters = _countable(limit, engine)
         except ValueError as exc:
             _go_without([limit], exc)
             continue
@@ -240,7 +252,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     if not pairs:
         return []
     try:
-        usages = ask(get_engine(), [counter for _limit, counter in pairs])
+        usages = ask(engine, [counter for _limit, counter in pairs])
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
         _go_without(countable, exc)
         pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
@@ -248,6 +260,21 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     return [
         Told(limit, counter, usage) for (limit, counter), usage in zip(pairs, usages, strict=True)
     ]
+
+
+def _engine() -> Engine:
+    """Return what counts; what cannot be made, such as a client of a cluster that is gone, later
+    says why."""
+    try:
+        return get_engine()
+    except Exception as exc:  # noqa: BLE001 - each library has errors of its own
+        return Unreachable(exc)
+
+
+def _countable(limit: Limit, engine: Engine) -> list[Counter]:
+    if limit.window not in engine.windows:
+        raise ValueError(f"there is no window {limit.window!r} where limits are counted")
+    return limit.counters()
 
 
 def _go_without(limits: Sequence[Limit], exc: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from connectnow_api.settings import api_settings
 
 from .caches import CacheEngine, get_alias
-from .counting import WINDOWS, Counter, Engine, Usage, digest
+from .counting import WINDOWS, Counter, Engine, Unreachable, Usage, digest
 from .memory import MemoryEngine
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Counter",
     "Engine",
     "MemoryEngine",
+    "Unreachable",
     "Usage",
     "digest",
     "get_engine",
