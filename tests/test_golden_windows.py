@@ -8,15 +8,16 @@ differs on purpose is stated here once as a rule:
   counted, and how long to wait is not compared;
 * a limiter that does not exist is a mistake for ``manage.py check`` and limits nothing, where
   Laravel 8 has a limit of 0 and 12 answers 500;
-* what a limit refuses, none has counted. So does Laravel 13; before it, limits that came first had
-  counted, so in recordings of 8 and 12 what comes after a refusal by one of several is not
-  compared;
+* what one limit of a limiter refuses, none has counted. So does Laravel 13; before it, limits that
+  came first had counted. In recordings of 8 and 12 each limit is a limiter of its own here, which
+  is the same until one refuses that is not the last; what comes after that is not compared;
 * a refusal says what the exception handler says, with all headers, whatever the limiter's own
   ``response()`` was;
 * a method that a view lacks is counted like any other, where Laravel looks for a route first; what
   comes after one is not compared;
 * ``Retry-After: 0``, which a store of Laravel 8 for tests says at a window's end, is never said;
   what comes from there on is not compared. Its file store, where recorded, is compared instead;
+* lengths of windows are whole seconds;
 * of a limiter with several limits that its description does not tell nothing is compared;
 * a 429 says ``Cache-Control: no-store`` as well, and the order of headers is not kept.
 """
@@ -127,9 +128,11 @@ def limiter(limit: Recorded, answers: list[int]) -> Limiter:
     )
 
 
-def view_of(middleware: list[str], case: Case, steps: list[Step]) -> Any:
+def view_of(middleware: list[str], case: Case, steps: list[Step], version: str) -> Any:
     """Return a view on which each throttle middleware is a class, as in Laravel each is asked."""
     found = [limits_of(name, case, steps) for name in middleware]
+    if version != LOOKS_FIRST:
+        found = [[limit] for limits in found for limit in limits]
     answers = counted_answers(steps)
     throttles = [limited_by(*[limiter(limit, answers) for limit in each]) for each in found if each]
     attributes = {
@@ -152,8 +155,8 @@ def counted_answers(steps: list[Step]) -> list[int]:
 
 def is_end(step: Step, limits: list[Recorded], version: str) -> bool:
     """Tell whether a rule ends the comparison after this step."""
-    refused_by_one = step["status"] == 429 and len(limits) > 1 and version != LOOKS_FIRST
-    return refused_by_one or step["status"] == 405 or step.get(WAIT) == 0
+    refuses_early = step["status"] == 429 and step[LIMIT] != limits[-1].limit(step)
+    return (refuses_early and version != LOOKS_FIRST) or step["status"] == 405
 
 
 def expected(step: Step, limits: list[Recorded]) -> dict[str, Any]:
@@ -180,7 +183,7 @@ def test_sequence_equals_the_recording(
         return
     mount(
         {
-            address_of({"path": path}): view_of(names, case, steps)
+            address_of({"path": path}): view_of(names, case, steps, version)
             for path, names in routes(case).items()
         }
     )
