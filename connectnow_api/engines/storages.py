@@ -116,8 +116,9 @@ class RedisEngine:
         keys = [_key(self._prefix, each) for each in counters]
         arguments: list[Any] = [now, int(adds)]
         for each in counters:
-            arguments += [each.window, each.rate.limit, each.rate.seconds * 1000, each.cost]
-        said = [int(text) for text in self._script(keys, arguments)]
+            limit, seconds = each.rate
+            arguments.append(f"{each.window} {limit} {seconds * 1000} {each.cost}")
+        said = self._script(keys, arguments)
         usages = [
             Usage(each.rate.limit, hits, reset / 1000, said[0] / 1000)
             for each, hits, reset in zip(counters, said[2::2], said[3::2], strict=True)
