@@ -117,7 +117,7 @@ class AnonRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return the client's address, ``None`` for a user."""
-        return None if name_of_user(request) else f"address:{self.get_ident(request)}"
+        return None if name_of_user(request) else limits.name_of_address(self.get_ident(request))
 
 
 class UserRateThrottle(BaseRateThrottle):
@@ -127,7 +127,7 @@ class UserRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return kind and key of the user, else the client's address."""
-        return name_of_user(request) or f"address:{self.get_ident(request)}"
+        return name_of_user(request) or limits.name_of_address(self.get_ident(request))
 
 
 class TokenRateThrottle(UserRateThrottle):
