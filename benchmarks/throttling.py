@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -37,6 +38,8 @@ LOW = "100/day"
 AIM = "ours, LIMIT_STORAGE fixed"
 AIMED_AT = 0.35
 WINDOWS = ("fixed", "moving", "sliding")
+CHECKS = 20
+"""In a row, of one variant."""
 PROCESSES, THREADS, REQUESTS = 8, 8, 1_000
 PACKAGES = ("Django", "djangorestframework", "django-ninja", "django-ratelimit", "limits", "redis")
 
@@ -47,28 +50,41 @@ class Variant(NamedTuple):
     """One way to limit requests."""
 
     prepare: Callable[[], Check]
-    """Brings its counter into the state that is measured, and returns what is timed: whether a
-    request passes."""
+    """Makes what there is for each request, and returns what is timed: whether it passes."""
     values: dict[str, Any] = {}
     """``CONNECTNOW_API``."""
+    history: int | None = None
+    """How many requests a throttle remembers that remembers each; ``None``: its own."""
+
+    def begin(self, checks: int) -> None:
+        """Let it remember so many that it is ``history`` in the middle of some checks."""
+        from django.core.cache import cache
+
+        if self.history is not None:
+            times = [time.time() - number / 100 for number in range(self.history - checks // 2)]
+            cache.set("throttle_user_7", times, 86400)
 
 
 def configure(url: str) -> None:
-    """Set up Django with a cache on Redis; ``cached`` chooses another."""
+    """Set up Django with a cache on Redis; ``choose_cache`` takes another.
+
+    The settings are a module, as those of projects: others take longer to say what they lack.
+    """
     logging.getLogger("connectnow_api").addHandler(logging.NullHandler())
-    settings.configure(
+    module = types.ModuleType("benchmark_settings")
+    vars(module).update(
         CACHES={"default": on_redis(url)},
-        DATABASES={},
         INSTALLED_APPS=[
             "django.contrib.contenttypes",
             "django.contrib.auth",
             "rest_framework",
             "connectnow_api",
         ],
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        USE_TZ=True,
+        SECRET_KEY="benchmark",
         CONNECTNOW_API={},
     )
+    sys.modules[module.__name__] = module
+    os.environ["DJANGO_SETTINGS_MODULE"] = module.__name__
     django.setup()
 
 
@@ -131,11 +147,10 @@ def drf(rate: str, history: int | None = None) -> Variant:
     _, request = user_request()
 
     def prepare() -> Check:
-        remember("throttle_user_7", history)
         throttle = Throttle()
         return lambda: throttle.allow_request(request, None)
 
-    return Variant(prepare)
+    return Variant(prepare, history=history)
 
 
 def ninja(rate: str, history: int | None = None) -> Variant:
@@ -145,19 +160,10 @@ def ninja(rate: str, history: int | None = None) -> Variant:
     throttle = UserRateThrottle(rate.replace("/day", "/d"))
     request, _ = user_request()
 
-    def prepare() -> Check:
-        remember("throttle_user_7", history)
-        return lambda: throttle.allow_request(request)
+    def check() -> bool:
+        return throttle.allow_request(request)
 
-    return Variant(prepare)
-
-
-def remember(key: str, history: int | None) -> None:
-    """Let so many requests be the last ones that a throttle has let pass; ``None``: its own."""
-    from django.core.cache import cache
-
-    if history is not None:
-        cache.set(key, [time.time() - number / 100 for number in range(history)], 86400)
+    return Variant(lambda: check, history=history)
 
 
 def ratelimit(rate: str) -> Variant:
@@ -166,7 +172,7 @@ def ratelimit(rate: str) -> Variant:
     from django_ratelimit.exceptions import Ratelimited
 
     request, _ = user_request()
-    view = decorate(key="user", rate=rate.replace("/day", "/d"))(lambda request: None)
+    view = decorate(key="user", rate=rate.replace("/day", "/d"))(lambda _request: None)
 
     def check() -> bool:
         try:
@@ -248,17 +254,18 @@ def refusing(storage: str) -> dict[str, Variant]:
 # --- What a check costs -----------------------------------------------------------------------
 
 
-def ratios(variants: dict[str, Variant], rounds: int, checks: int, *, passes: bool) -> Any:
+def ratios(variants: dict[str, Variant], rounds: int, *, passes: bool) -> Any:
     """Return for each variant its ratios to ``BASE``, one for each round, of medians of checks."""
     times: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
         for name, variant in variants.items():
             settings.CONNECTNOW_API = variant.values
+            variant.begin(CHECKS if passes else 0)
             # What is to be refused counts until it is; the rest connects.
             while variant.prepare()() is not passes:
                 pass
             times[name].append(
-                statistics.median(time_one(name, variant, passes=passes) for _ in range(checks))
+                statistics.median(time_one(name, variant, passes=passes) for _ in range(CHECKS))
             )
     return {
         name: [own / base for own, base in zip(found, times[BASE], strict=True)]
@@ -277,27 +284,28 @@ def time_one(name: str, variant: Variant, *, passes: bool) -> float:
     return seconds
 
 
-@contextlib.contextmanager
-def in_memory() -> Iterator[None]:
-    """Let Django's cache be one of this process inside."""
-    from django.test import override_settings
+def choose_cache(values: dict[str, Any]) -> None:
+    """Let Django's cache be another from now on; ``override_settings`` would slow down settings."""
+    # Its receivers forget what was read of other caches.
+    import django.test.signals  # noqa: F401
+    from django.core.signals import setting_changed
 
-    backend = "django.core.cache.backends.locmem.LocMemCache"
-    with override_settings(CACHES={"default": {"BACKEND": backend}}):
-        yield
+    settings.CACHES = {"default": values}
+    setting_changed.send(None, setting="CACHES", value=settings.CACHES, enter=True)
 
 
-def show_cost(url: str, rounds: int, checks: int) -> None:
+def show_cost(url: str, rounds: int) -> None:
     """Print what checks cost, and whether the aim is met."""
     on_disk = {
-        passes: ratios(variants(url), rounds, checks, passes=passes)
+        passes: ratios(variants(url), rounds, passes=passes)
         for passes, variants in ((True, passing), (False, refusing))
     }
-    with in_memory():
-        local = {
-            passes: ratios(variants("memory://"), rounds, checks, passes=passes)
-            for passes, variants in ((True, passing), (False, refusing))
-        }
+    choose_cache({"BACKEND": "django.core.cache.backends.locmem.LocMemCache"})
+    local = {
+        passes: ratios(variants("memory://"), rounds, passes=passes)
+        for passes, variants in ((True, passing), (False, refusing))
+    }
+    choose_cache(on_redis(url))
     for passes, what in ((True, "a check that passes"), (False, "a check that is refused")):
         rows = [
             [name, spread(on_disk[passes][name]), spread(local[passes][name])]
@@ -317,32 +325,28 @@ def spread(found: list[float]) -> str:
 # --- What a check asks of Redis ---------------------------------------------------------------
 
 
-def show_operations(url: str, checks: int) -> None:
+def show_operations(url: str, rounds: int) -> None:
     """Print what Redis has to do for a check."""
     import redis
 
     client = redis.Redis.from_url(url)
     client.flushdb()
+    variants = passing(url)
+    wanted = [BASE, "django-ratelimit's decorator", *(n for n in variants if "our limiter" in n)]
+    times: dict[str, list[float]] = {name: [] for name in wanted}
+    sent: dict[str, tuple[str, str]] = {}
+    for _ in range(rounds):
+        for name in wanted:
+            settings.CONNECTNOW_API = variants[name].values
+            variants[name].prepare()()
+            sent[name] = count_commands(client, variants[name])
+            times[name].append(cpu_of(client, variants[name], 200))
     rows = []
-    for name, variant in asked_of_redis(url).items():
-        settings.CONNECTNOW_API = variant.values
-        variant.prepare()()
-        sent, commands = count_commands(client, variant)
-        cpu = [cpu_of(client, variant, checks) for _ in range(5)]
-        rows.append([name, sent, commands, spread(cpu)])
-    base = statistics.median(float(row[3].split()[0]) for row in rows[:1])
-    for row in rows:
-        row.append(f"{float(row[3].split()[0]) / base:.2f}")
-    print_table(["a check that passes", "round trips", "commands", "µs of Redis", "ratio"], rows)
-
-
-def asked_of_redis(url: str) -> dict[str, Variant]:
-    """Return what Redis is asked by; the histories of DRF and ninja stay as long as the limit."""
-    wanted = ("default", "LIMIT_STORAGE")
-    found = passing(url)
-    others = {name: each for name, each in found.items() if not name.startswith("our")}
-    limiters = {name: each for name, each in found.items() if name.startswith("our limiter")}
-    return others | {n: each for n, each in limiters.items() if any(w in n for w in wanted)}
+    for name in wanted:
+        found = [own / base for own, base in zip(times[name], times[BASE], strict=True)]
+        rows.append([name, *sent[name], f"{statistics.median(times[name]):.0f}", spread(found)])
+    heads = ["round trips", "commands", "µs of Redis", "ratio"]
+    print_table(["a check that passes", *heads], rows)
 
 
 def count_commands(client: Any, variant: Variant) -> tuple[str, str]:
@@ -369,6 +373,7 @@ def cpu_of(client: Any, variant: Variant, checks: int) -> float:
         found = client.info("cpu")
         return float(found["used_cpu_user"] + found["used_cpu_sys"])
 
+    variant.begin(checks)
     prepared = [variant.prepare() for _ in range(checks)]
     start = used()
     for check in prepared:
@@ -490,7 +495,7 @@ def main() -> None:
     if arguments.race:
         race(arguments.race)
         return
-    rounds, checks = (3, 30) if arguments.short else (25, 100)
+    rounds = 15 if arguments.short else 100
     with redis_server() as url:
         configure(url)
         import redis
@@ -500,9 +505,9 @@ def main() -> None:
         python = ".".join(map(str, sys.version_info[:3]))
         print(f"Python {python}, Redis {server}, {', '.join(known)}\n")
         if arguments.only in (None, "cost"):
-            show_cost(url, rounds, checks)
+            show_cost(url, rounds)
         if arguments.only in (None, "sizing"):
-            show_operations(url, 100 if arguments.short else 1000)
+            show_operations(url, 3 if arguments.short else 15)
             show_memory(url)
         if arguments.only in (None, "admitted"):
             show_admitted(url, 1 if arguments.short else 3)
