@@ -1,13 +1,13 @@
 -- Looks at counters and, if a request fits into all of them, adds it to all: in one step, since
 -- Redis runs nothing else meanwhile. The same windows as in memory.py, step by step.
 --
--- KEYS: the counters. ARGV: the time in ms, or "" for the server's own; "1" to add, "0" to look
--- only; then for each counter, in one text, since each argument has its price: its window, limit,
--- length in ms, and what the request costs.
+-- KEYS: the counters. ARGV: "1" to add, "0" to look only; then for each counter, in one text, since
+-- each argument has its price: its window, limit, length in ms, and what the request costs; then the
+-- time in ms, unless it is the server's own.
 -- Returns the time in ms, 1 if the request was added and else 0, and for each counter what counts in
 -- it and when it resets, in ms; all of them are whole numbers.
 
-local now = tonumber(ARGV[1])
+local now = tonumber(ARGV[#KEYS + 2])
 if not now then
     local clock = redis.call('TIME')
     now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -114,7 +114,7 @@ end
 
 local counters, seen, is_shared = {}, {}, false
 for index, key in ipairs(KEYS) do
-    local kind, limit, length, cost = string.match(ARGV[index + 2], '(%a+) (%d+) (%d+) (%d+)')
+    local kind, limit, length, cost = string.match(ARGV[index + 1], '(%a+) (%d+) (%d+) (%d+)')
     counters[index] = {
         key = key,
         kind = kind,
@@ -133,7 +133,7 @@ local function find(counter)
     return counter.window
 end
 
-local adds = ARGV[2] == '1'
+local adds = ARGV[1] == '1'
 for _, counter in ipairs(counters) do
     adds = adds and find(counter).hits + counter.cost <= counter.limit
 end
