@@ -144,22 +144,25 @@ def find_limiter(value: Any) -> Limiter:
     counted.
     """
     is_name = isinstance(value, str) and "/" not in value
+    name = value if is_name else ""
     try:
-        found = read_limiter(api_settings.limiters[value] if is_name else value)
+        found = read_limiter(api_settings.limiters[value] if is_name else value, name)
     except (KeyError, TypeError):
-        found = Limiter(rate="")
-    name = value if is_name else str(found.rate)
-    return found if found.name else dataclasses.replace(found, name=name)
+        found = Limiter(rate="", name=name)
+    return found if found.name else dataclasses.replace(found, name=name or str(found.rate))
 
 
-def read_limiter(value: Any) -> Limiter:
+def read_limiter(value: Any, name: str = "") -> Limiter:
     """Return what an entry of ``LIMITERS`` says: a ``Limiter``, its fields, or its rates.
 
-    Raises ``TypeError`` for a field that is none.
+    ``name`` is that of fields without one, and of rates. Raises ``TypeError`` for a field that is
+    none.
     """
     if isinstance(value, Limiter):
         return value
-    return Limiter(**value) if isinstance(value, Mapping) else Limiter(value)
+    if isinstance(value, Mapping):
+        return Limiter(**{"name": name, **value})
+    return Limiter(value, name=name)
 
 
 def limiters_of(named: Any) -> list[Limiter]:

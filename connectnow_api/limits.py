@@ -12,6 +12,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
@@ -63,6 +64,12 @@ _outages = Outages(logger)
 _local = MemoryEngine()
 
 
+@lru_cache(maxsize=1000)
+def _digest_of_name(text: str) -> str:
+    """Return what a limit is called in the names of its counters, which each request asks for."""
+    return digest(text, 16)
+
+
 class Limit(NamedTuple):
     """What one request is counted for: by whom, where, and against which rates."""
 
@@ -106,7 +113,7 @@ class Limit(NamedTuple):
     def counter_scope(self) -> str:
         """The scope of its counters, whoever asks."""
         shares = self.counter is not None
-        return digest(f"shared:{self.counter}" if shares else f"limit:{self.scope}", 16)
+        return _digest_of_name(f"shared:{self.counter}" if shares else f"limit:{self.scope}")
 
 
 class Told(NamedTuple):

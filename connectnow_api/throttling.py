@@ -180,7 +180,7 @@ class LimiterThrottle(LimitThrottle):
         """Count the request and tell whether it passes; raise ``LimitUnavailable`` (503)."""
         found = limits_of(self.get_limiters(request, view), request)
         answered = [(limiter, limit) for limiter, limit in found if limiter.answers]
-        told = limits.foresee([limit for _limiter, limit in answered], request)
+        told = limits.foresee([limit for _limiter, limit in answered], request) if answered else []
         if not any(each.refuses for each in told):
             told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
         passes = self.tell(request, view, told)

@@ -46,7 +46,7 @@ def get_engine() -> Engine:
         return CacheEngine()
     options = api_settings.limit_storage_options
     # A connection that another process has opened is that process's.
-    key = (os.getpid(), uri, repr(sorted(options.items())))
+    key = (os.getpid(), uri, repr(sorted(options.items())) if options else "")
     if key not in _connected:
         # Only who names a storage needs the library.
         _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)

@@ -120,6 +120,8 @@ class RedisEngine:
         self._prefix, self._clock = prefix, clock
         source = files(__package__).joinpath("count.lua").read_text("utf-8")
         self._script = self._connection.register_script(source)
+        library = storage.dependencies[storage.target_server].module
+        self._no_script: type[Exception] = library.exceptions.NoScriptError
         # The nodes of a cluster have one asker's counters in one place, and run no script for two.
         self._is_cluster = "cluster" in type(storage).__name__.lower()
 
@@ -166,17 +168,28 @@ class RedisEngine:
         return [[*group] for _asker, group in groupby(counters, attrgetter("asker"))]
 
     def _run(self, counters: Sequence[Counter], *, adds: bool) -> tuple[bool, list[Usage]]:
-        now = "" if self._clock is None else int(self._clock() * 1000)
         keys = [_key(self._prefix, each) for each in counters]
-        arguments: list[Any] = [now, int(adds)]
-        for each in counters:
-            arguments += [each.window, each.rate.limit, each.rate.seconds * 1000, each.cost]
-        said = [int(text) for text in self._script(keys, arguments)]
+        wanted = [f"{c.window} {c.rate.limit} {c.rate.seconds * 1000} {c.cost}" for c in counters]
+        now = [] if self._clock is None else [int(self._clock() * 1000)]
+        said = self._ask(keys, [int(adds), *wanted, *now])
         usages = [
             Usage(each.rate.limit, hits, reset / 1000, said[0] / 1000)
             for each, hits, reset in zip(counters, said[2::2], said[3::2], strict=True)
         ]
         return bool(said[1]), usages
+
+    def _ask(self, keys: list[str], arguments: list[Any]) -> Any:
+        """Return what the script returns.
+
+        The client's own way of running a script takes a tenth of the whole; it is for a server that
+        has not seen the script since it was started.
+        """
+        try:
+            return self._connection.execute_command(
+                "EVALSHA", self._script.sha, len(keys), *keys, *arguments
+            )
+        except self._no_script:
+            return self._script(keys, arguments)
 
 
 class LimitsEngine:
@@ -280,6 +293,6 @@ def _told(counter: Counter, usage: Usage, *, is_added: bool) -> Usage:
 
 
 def _key(prefix: str, counter: Counter) -> str:
-    rate = "" if counter.is_shared else str(counter.rate).replace("/", "-")
+    rate = "" if counter.is_shared else f"{counter.rate.limit}-{counter.rate.seconds}s"
     # The braces tell a cluster that an asker's counters belong together.
     return f"{prefix}:{{{counter.asker}}}:{counter.scope}:{rate}:{counter.window}"
