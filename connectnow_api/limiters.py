@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.module_loading import import_string
 
-from .limits import Limit, client_address
+from .limits import Limit, client_address, name_of_address
 from .settings import UNSET, api_settings
 
 DEFAULT = "default"
@@ -77,8 +77,10 @@ class Limiter:
             return None
         rate, cost = self.get_rate(request), _called(self.cost, request)
         who = None if rate is None or cost == 0 else self.get_asker(request)
-        if who is None:
-            return None
+        return None if who is None else self.limit_of(who, rate, cost)
+
+    def limit_of(self, who: str, rate: Any, cost: Any = 1) -> Limit:
+        """Return what a request of ``who`` is counted for at a rate."""
         return Limit(
             scope=self.name,
             who=who,
@@ -102,17 +104,24 @@ class Limiter:
         if self.plans:
             plan = _ask_plan(self.plan, request)
             if plan in self.plans:
-                return self.plans[plan]
+                return _called(self.plans[plan], request)
         is_known = self.guest_rate is UNSET or name_of_token(request) or name_of_user(request)
         return _called(self.rate if is_known else self.guest_rate, request)
 
     def get_asker(self, request: Any) -> str | None:
         """Return who asks, ``None`` for whoever is not counted."""
-        kinds = self.by if isinstance(self.by, list | tuple) else [self.by]
-        parts = [asker_of(kind, request) for kind in kinds]
-        if None in parts:
+        return self.join([asker_of(kind, request) for kind in self.kinds], request)
+
+    @property
+    def kinds(self) -> list[Any]:
+        """What ``by`` names, one or several."""
+        return [*self.by] if isinstance(self.by, list | tuple) else [self.by]
+
+    def join(self, askers: Sequence[str | None], request: Any) -> str | None:
+        """Return those of ``kinds`` as one who asks, with what ``per`` tells apart."""
+        if None in askers:
             return None
-        parts += [f"{part}:{PARTS[part](request)}" for part in self.per]
+        parts = [*askers, *(f"{part}:{PARTS[part](request)}" for part in self.per)]
         return parts[0] if len(parts) == 1 else json.dumps(parts)
 
     def counts(self, response: Any) -> bool:
@@ -135,22 +144,25 @@ def find_limiter(value: Any) -> Limiter:
     counted.
     """
     is_name = isinstance(value, str) and "/" not in value
+    name = value if is_name else ""
     try:
-        found = read_limiter(api_settings.limiters[value] if is_name else value)
+        found = read_limiter(api_settings.limiters[value] if is_name else value, name)
     except (KeyError, TypeError):
-        found = Limiter(rate="")
-    name = value if is_name else str(found.rate)
-    return found if found.name else dataclasses.replace(found, name=name)
+        found = Limiter(rate="", name=name)
+    return found if found.name else dataclasses.replace(found, name=name or str(found.rate))
 
 
-def read_limiter(value: Any) -> Limiter:
+def read_limiter(value: Any, name: str = "") -> Limiter:
     """Return what an entry of ``LIMITERS`` says: a ``Limiter``, its fields, or its rates.
 
-    Raises ``TypeError`` for a field that is none.
+    ``name`` is that of fields without one, and of rates. Raises ``TypeError`` for a field that is
+    none.
     """
     if isinstance(value, Limiter):
         return value
-    return Limiter(**value) if isinstance(value, Mapping) else Limiter(value)
+    if isinstance(value, Mapping):
+        return Limiter(**{"name": name, **value})
+    return Limiter(value, name=name)
 
 
 def limiters_of(named: Any) -> list[Limiter]:
@@ -167,12 +179,17 @@ def asker_of(kind: Any, request: Any) -> str | None:
     if isinstance(kind, str) and kind in ASKERS:
         return ASKERS[kind](request)
     key = _function(kind)(request)
-    return None if key is None else f"key:{key}"
+    return None if key is None else name_of_key(key)
+
+
+def name_of_key(key: Any) -> str:
+    """Return what a function of ``by`` has returned, as one who asks."""
+    return f"key:{key}"
 
 
 def address_of(request: Any) -> str:
     """Return the client's address as one who asks."""
-    return f"address:{client_address(request)}"
+    return name_of_address(client_address(request))
 
 
 def name_of_user(request: Any) -> str | None:
@@ -215,8 +232,12 @@ def _attribute(request: Any, path: str) -> Any:
 
 
 def _ask_plan(plan: Any, request: Any) -> Any:
-    is_attribute = isinstance(plan, str) and plan.partition(".")[0] in ("token", "user")
-    return _attribute(request, plan) if is_attribute else _function(plan)(request)
+    return _attribute(request, plan) if is_attribute(plan) else _function(plan)(request)
+
+
+def is_attribute(plan: Any) -> bool:
+    """Tell whether a plan is an attribute of what a request came with, such as ``"user.plan"``."""
+    return isinstance(plan, str) and plan.partition(".")[0] in ("token", "user")
 
 
 def _called(value: Any, request: Any) -> Any:
@@ -226,8 +247,12 @@ def _called(value: Any, request: Any) -> Any:
 
 def _function(value: Any) -> Any:
     """Return the function that a dotted path names; anything else as it is."""
-    is_path = isinstance(value, str) and "." in value and "/" not in value
-    return import_string(value) if is_path else value
+    return import_string(value) if is_path(value) else value
+
+
+def is_path(value: Any) -> bool:
+    """Tell whether a value names a function by its dotted path."""
+    return isinstance(value, str) and "." in value and "/" not in value
 
 
 def _method(request: Any) -> str:

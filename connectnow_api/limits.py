@@ -12,13 +12,23 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 
-from .addresses import find_address
-from .engines import Counter, MemoryEngine, Usage, digest, get_engine
+from .addresses import Address, find_address
+from .engines import (
+    WINDOWS,
+    Counter,
+    Engine,
+    MemoryEngine,
+    Unreachable,
+    Usage,
+    digest,
+    get_engine,
+)
 from .exceptions import LimitUnavailable
 from .outages import Outages
 from .rates import Rate, parse_rate, parse_rates
@@ -46,9 +56,18 @@ __all__ = [
 POLICIES = ("open", "closed", "local")
 """What a limit may do that cannot be counted."""
 
+FAILED_AUTH = "failed_auth"
+"""What the limit of refused tokens is called."""
+
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
 _local = MemoryEngine()
+
+
+@lru_cache(maxsize=1000)
+def _digest_of_name(text: str) -> str:
+    """Return what a limit is called in the names of its counters, which each request asks for."""
+    return digest(text, 16)
 
 
 class Limit(NamedTuple):
@@ -77,19 +96,24 @@ class Limit(NamedTuple):
     def counters(self) -> list[Counter]:
         """Return its counters, one for each rate.
 
-        Raises ``ValueError`` for what is no rate or cost, and for a window that the engine lacks.
+        Raises ``ValueError`` for what is no rate, cost or window.
         """
         if type(self.cost) is not int or self.cost < 1:
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
-        if self.window not in get_engine().windows:
-            raise ValueError(f"there is no window {self.window!r} where limits are counted")
+        if self.window not in WINDOWS:
+            raise ValueError(f"there is no window {self.window!r}")
+        scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
-        scope = digest(f"shared:{self.counter}" if shares else f"limit:{self.scope}", 16)
-        asker = digest(str(self.who), 32)
         return [
             Counter(scope, asker, rate, self.window, self.cost, shares)
             for rate in parse_rates(self.rates)
         ]
+
+    @property
+    def counter_scope(self) -> str:
+        """The scope of its counters, whoever asks."""
+        shares = self.counter is not None
+        return _digest_of_name(f"shared:{self.counter}" if shares else f"limit:{self.scope}")
 
 
 class Told(NamedTuple):
@@ -189,14 +213,18 @@ def reset(scope: str, rate: Any, who: str, **fields: Any) -> None:
 
 
 def hit_failed_auth(request: Any) -> Told | None:
-    """Count a refused token against the address that sent it; return what says it is one too many.
+    """Count a refused token against the address that sent it; return what makes it one too many."""
+    rate, who = api_settings.failed_auth_rate, name_of_address(client_address(request))
+    limit = _limit(FAILED_AUTH, rate, who, failed_auth_policy())
+    return next((each for each in take([limit], request) if each.refuses), None)
+
+
+def failed_auth_policy() -> str:
+    """Return what becomes of refused tokens that cannot be counted.
 
     Never ``"closed"``: whoever is refused gets no further, counted or not.
     """
-    rate = api_settings.failed_auth_rate
-    policy = "local" if api_settings.on_cache_failure == "local" else "open"
-    limit = _limit("failed_auth", rate, f"address:{client_address(request)}", policy)
-    return next((each for each in take([limit], request) if each.refuses), None)
+    return "local" if api_settings.on_cache_failure == "local" else "open"
 
 
 def _limit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Limit:
@@ -216,10 +244,13 @@ def _peek(engine: Any, counters: Sequence[Counter]) -> list[Usage]:
 
 def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limit]) -> list[Told]:
     """Ask the engine about all limits at once, and do without it as each of them says."""
+    if not limits:
+        return []
+    engine = _engine()
     pairs, countable = [], []
     for limit in limits:
         try:
-            counters = limit.counters()
+            counters = _countable(limit, engine)
         except ValueError as exc:
             _go_without([limit], exc)
             continue
@@ -228,7 +259,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     if not pairs:
         return []
     try:
-        usages = ask(get_engine(), [counter for _limit, counter in pairs])
+        usages = ask(engine, [counter for _limit, counter in pairs])
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
         _go_without(countable, exc)
         pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
@@ -236,6 +267,21 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     return [
         Told(limit, counter, usage) for (limit, counter), usage in zip(pairs, usages, strict=True)
     ]
+
+
+def _engine() -> Engine:
+    """Return what counts; what cannot be made, such as a client of a cluster that is gone, later
+    says why."""
+    try:
+        return get_engine()
+    except Exception as exc:  # noqa: BLE001 - each library has errors of its own
+        return Unreachable(exc)
+
+
+def _countable(limit: Limit, engine: Engine) -> list[Counter]:
+    if limit.window not in engine.windows:
+        raise ValueError(f"there is no window {limit.window!r} where limits are counted")
+    return limit.counters()
 
 
 def _go_without(limits: Sequence[Limit], exc: Exception) -> None:
@@ -290,14 +336,20 @@ def tightest(told: Iterable[Told]) -> Told | None:
 
 
 def client_address(request: Any) -> str:
-    """Return the address that a request counts against, as text; ``""`` if there is none.
+    """Return the address that a request counts against, as text; ``""`` if there is none."""
+    return counted_address(find_address(request))
 
-    An IPv6 client has a whole /64 network and counts as that.
-    """
-    address = find_address(request)
+
+def counted_address(address: Address | None) -> str:
+    """Return what an address counts as: an IPv6 client has a whole /64 network."""
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address), 64), strict=False))
     return "" if address is None else str(address)
+
+
+def name_of_address(text: str) -> str:
+    """Return an address that counts, as one who asks."""
+    return f"address:{text}"
 
 
 def headers_of(told: Sequence[Told]) -> dict[str, str]:

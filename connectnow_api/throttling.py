@@ -117,7 +117,7 @@ class AnonRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return the client's address, ``None`` for a user."""
-        return None if name_of_user(request) else f"address:{self.get_ident(request)}"
+        return None if name_of_user(request) else limits.name_of_address(self.get_ident(request))
 
 
 class UserRateThrottle(BaseRateThrottle):
@@ -127,7 +127,7 @@ class UserRateThrottle(BaseRateThrottle):
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return kind and key of the user, else the client's address."""
-        return name_of_user(request) or f"address:{self.get_ident(request)}"
+        return name_of_user(request) or limits.name_of_address(self.get_ident(request))
 
 
 class TokenRateThrottle(UserRateThrottle):
@@ -180,7 +180,7 @@ class LimiterThrottle(LimitThrottle):
         """Count the request and tell whether it passes; raise ``LimitUnavailable`` (503)."""
         found = limits_of(self.get_limiters(request, view), request)
         answered = [(limiter, limit) for limiter, limit in found if limiter.answers]
-        told = limits.foresee([limit for _limiter, limit in answered], request)
+        told = limits.foresee([limit for _limiter, limit in answered], request) if answered else []
         if not any(each.refuses for each in told):
             told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
         passes = self.tell(request, view, told)

@@ -41,6 +41,10 @@ UNREADABLE = [
     5,
     "",
     "5/367d",
+    (5, 0),
+    [],
+    ["5/m", "5"],
+    ["5/m"] * 6,
 ]
 
 
@@ -85,7 +89,10 @@ def test_a_rate_on_a_class_that_cannot_be_read(mount: Mount, rate: Any) -> None:
     assert message.hint == 'Write rate = "60/m".'
 
 
-@pytest.mark.parametrize("rate", ["10/s", "10/5s", "5/m", "5/10m", "3/h", "100/day", "1/min", None])
+@pytest.mark.parametrize(
+    "rate",
+    ["10/s", "10/5s", "5/m", "5/10m", "3/h", "100/day", "1/min", (5, 60), ["5/m", "100/d"], None],
+)
 def test_rates_that_can(mount: Mount, settings: Any, rate: Any) -> None:
     limited(mount, AnonRateThrottle, type("Own", (TokenRateThrottle,), {"rate": rate}))
     rates(settings, anon=rate)
@@ -189,12 +196,21 @@ def test_what_is_not_ours_or_decided_later_is_left_alone(mount: Mount, settings:
     assert checks.check_limits() == []
 
 
-def test_what_a_throttle_does_when_the_cache_fails(mount: Mount) -> None:
-    limited(mount, type("Own", (UserRateThrottle,), {"on_cache_failure": "close", "rate": "5/m"}))
-    (message,) = checks.check_limits()
+def with_policy(mount: Mount, policy: str) -> list[CheckMessage]:
+    limited(mount, type("Own", (UserRateThrottle,), {"on_cache_failure": policy, "rate": "5/m"}))
+    return checks.check_limits()
+
+
+@pytest.mark.parametrize("policy", ["open", "closed", "local"])
+def test_what_a_throttle_may_do_when_the_cache_fails(mount: Mount, policy: str) -> None:
+    assert with_policy(mount, policy) == []
+
+
+def test_what_no_throttle_can_do_when_the_cache_fails(mount: Mount) -> None:
+    (message,) = with_policy(mount, "close")
     assert message.id == "connectnow_api.E008"
     assert message.msg == "tests.test_limit_checks.Own.on_cache_failure is 'close'."
-    assert message.hint == 'Write on_cache_failure = "open" or "closed".'
+    assert message.hint == 'Write on_cache_failure = "open", "closed" or "local".'
 
 
 def use_cache(settings: Any, backend: str, alias: str = "default") -> None:

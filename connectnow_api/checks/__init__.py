@@ -9,7 +9,7 @@ E005  a kind of token without a unique digest
 E006  a view's ``required_abilities`` that cannot be
 E007  a kind of token whose prefix cannot be, or is another kind's
 E008  a throttle without a rate, or with one that cannot be read
-E009  limits are counted in a cache that cannot be used or keeps nothing
+E009  limits are counted in a cache or a storage that cannot be used, or keeps nothing
 E010  ``DEBUG`` in production
 E011  tokens have an idle timeout where their last use is not kept
 E012  a kind of token whose owner lacks what is asked of owners
@@ -17,10 +17,12 @@ E013  an authentication class whose prefix is not that of its tokens
 E014  ``USE_TZ`` is off
 E015  an admin of tokens that edits them in its list, which ``APITokenAdmin.check`` reports
 E016  tokens in the query end before they are deprecated
+E017  a limiter that cannot be, or a view's that does not exist
+E018  a window or a shared counter that what counts limits cannot do
 W001  a view accepts API tokens and names no abilities
 W002  a view names abilities and has no permission that asks for them
 W003  a view's profile differs from that of its path
-W004  limits are counted in a cache that is not fit for it
+W004  limits are counted where it is not fit for it
 W005  tokens may be sent in the query
 W006  a proxy's headers are believed, and the client's address is not taken from them
 W007  the browsable API
@@ -41,10 +43,12 @@ W021  reports of crashes quote tokens that were sent in the query
 W022  logs quote them
 W023  a database or a cache that requests would wait for without end
 W024  everybody is a trusted proxy
+W025  a view has limiters, and no throttle that asks for them
+W026  limits in shadow refuse nothing
 ===== ==========================================================================================
 
-E010, W005 to W016, W021 to W024, and W004 for memory of the process are reported with ``--deploy``
-only.
+E010, W005 to W016, W021 to W024, W026, and W004 for memory of the process are reported with
+``--deploy`` only.
 """
 
 from .audit import check_audit

@@ -23,13 +23,13 @@ from rest_framework.settings import api_settings as drf_settings
 from connectnow_api.handlers import exception_handler
 from connectnow_api.logs import RedactTokens
 from connectnow_api.middleware import JSONErrorMiddleware
+from connectnow_api.mounted import MountedView, is_subclass, mounted_views
 from connectnow_api.parsers import StrictFormParser, StrictJSONParser
 from connectnow_api.reports import TokenExceptionReporter
 from connectnow_api.settings import UNSET, api_settings, get_value
 from connectnow_api.views import page_not_found
 
 from .messages import SETTING, check_id, label
-from .mounted import MountedView, is_subclass, mounted_views
 from .settings import needs_sound_settings
 from .values import VALUES
 

@@ -1,9 +1,9 @@
-"""Limits: their rates, and the cache that counts them."""
+"""Limits: the rates of throttles, and what counts them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.cache import caches
@@ -15,14 +15,18 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from rest_framework.settings import api_settings as drf_settings
 
+from connectnow_api.engines.caches import get_alias
 from connectnow_api.limits import is_enabled
+from connectnow_api.mounted import mounted_views
 from connectnow_api.settings import UNSET, api_settings
-from connectnow_api.throttling import BaseRateThrottle, ScopedRateThrottle, TokenRateThrottle
+from connectnow_api.site_limits import PlacedThrottle, placed_throttles
+from connectnow_api.throttling import BaseRateThrottle, LimiterThrottle, TokenRateThrottle
 
+from .limit_storage import check_storage, check_storage_in_memory
+from .limiters import check_limiters, check_shadows, check_windows
 from .messages import check_id, close_match, label
-from .mounted import is_subclass, mounted_views
 from .settings import needs_sound_settings
-from .values import is_cache_policy, is_rate
+from .values import is_cache_policy, is_rates
 
 RATES = 'REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]'
 REDIS = (
@@ -32,60 +36,37 @@ REDIS = (
 LOCMEM = '{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}'
 
 
-class PlacedThrottle(NamedTuple):
-    """A throttle class of ours where it stands."""
-
-    throttle: type[BaseRateThrottle]
-    place: str
-    scope: str | None
-    """What it counts there; ``None`` if that is nothing, or decided with each request."""
-
-
 @needs_sound_settings
 def check_limits(**kwargs: Any) -> list[CheckMessage]:
     """Report rates that cannot be read and caches that cannot count."""
+    throttles = [*placed_throttles()]
     found: list[CheckMessage] = []
-    for placed in {(placed.throttle, placed.scope): placed for placed in _throttles()}.values():
-        found += [*_check_rate(placed), *_check_policy(placed)]
-    return [*found, *(_check_cache() if _counts_anything() else ())]
+    for placed in {(placed.throttle, placed.scope): placed for placed in throttles}.values():
+        if issubclass(placed.throttle, BaseRateThrottle):
+            found += [*_check_rate(placed, placed.throttle), *_check_policy(placed.throttle)]
+    found += [*check_windows(throttles), *check_limiters(throttles)]
+    return _once([*found, *(_check_store() if _counts_anything(throttles) else ())])
 
 
 @needs_sound_settings
 def check_limits_of_production(**kwargs: Any) -> list[CheckMessage]:
-    """Report counters that each process would have for itself, and limits that are off."""
-    return [*_check_switches(), *(_check_memory() if _counts_anything() else ())]
+    """Report counters that each process would have for itself, and limits that refuse nothing."""
+    throttles = [*placed_throttles()]
+    memory = _check_memory() if _counts_anything(throttles) else ()
+    return [*_check_switches(), *memory, *check_shadows(throttles)]
 
 
-def _throttles() -> Iterator[PlacedThrottle]:
-    """Yield our throttles: the default ones, then those of the views."""
-    defaults = drf_settings.DEFAULT_THROTTLE_CLASSES
-    yield from _ours(defaults, "DEFAULT_THROTTLE_CLASSES", lambda *_: None)
-    for view in mounted_views():
-        yield from _ours(view.classes("throttle_classes"), view.label, view.get)
+def _once(messages: list[CheckMessage]) -> list[CheckMessage]:
+    """Return each message once: several views may have one limiter."""
+    return [message for number, message in enumerate(messages) if message not in messages[:number]]
 
 
-def _ours(classes: Any, place: str, get: Callable[[str], Any]) -> Iterator[PlacedThrottle]:
-    for throttle in classes or ():
-        if is_subclass(throttle, BaseRateThrottle):
-            yield PlacedThrottle(throttle, place, _scope(throttle, get))
-
-
-def _scope(throttle: type[BaseRateThrottle], get: Callable[[str], Any]) -> str | None:
-    """Return the scope of a throttle on a view whose attributes ``get`` returns."""
-    if throttle.get_scope is ScopedRateThrottle.get_scope:
-        named = get(getattr(throttle, "scope_attr", ""))
-        return named if isinstance(named, str) else None
-    decides = throttle.get_scope is not BaseRateThrottle.get_scope
-    return None if decides else throttle().get_scope(None)
-
-
-def _check_rate(placed: PlacedThrottle) -> Iterator[CheckMessage]:
-    throttle = placed.throttle
+def _check_rate(placed: PlacedThrottle, throttle: type[BaseRateThrottle]) -> Iterator[CheckMessage]:
     if throttle.get_rate not in (BaseRateThrottle.get_rate, TokenRateThrottle.get_rate):
         return
     if throttle.rate is UNSET:
         yield from _check_rate_of_scope(placed)
-    elif throttle.rate is not None and not is_rate(throttle.rate):
+    elif throttle.rate is not None and not is_rates(throttle.rate):
         message = f"{label(throttle)}.rate is {throttle.rate!r}, which is no rate."
         yield Error(message, hint='Write rate = "60/m".', id=check_id("E008"))
 
@@ -101,16 +82,16 @@ def _check_rate_of_scope(placed: PlacedThrottle) -> Iterator[CheckMessage]:
         near = f" {close_match(scope, rates)}" if rates else ""
         hint = f'Add "{scope}": "60/m" to {RATES}.{near}'
         yield Error(message, hint=hint, id=check_id("E008"))
-    elif rates[scope] is not None and not is_rate(rates[scope]):
+    elif rates[scope] is not None and not is_rates(rates[scope]):
         message = f"{RATES}[{scope!r}] is {rates[scope]!r}, which is no rate."
         yield Error(message, hint=f'Write "{scope}": "60/m".', id=check_id("E008"))
 
 
-def _check_policy(placed: PlacedThrottle) -> Iterator[CheckMessage]:
-    policy = placed.throttle.on_cache_failure
+def _check_policy(throttle: type[BaseRateThrottle]) -> Iterator[CheckMessage]:
+    policy = throttle.on_cache_failure
     if policy is not UNSET and not is_cache_policy(policy):
-        message = f"{label(placed.throttle)}.on_cache_failure is {policy!r}."
-        hint = 'Write on_cache_failure = "open" or "closed".'
+        message = f"{label(throttle)}.on_cache_failure is {policy!r}."
+        hint = 'Write on_cache_failure = "open", "closed" or "local".'
         yield Error(message, hint=hint, id=check_id("E008"))
 
 
@@ -125,21 +106,22 @@ def _takes_tokens() -> bool:
     return any(view.token_authenticators for view in mounted_views())
 
 
-def _counts_anything() -> bool:
+def _counts_anything(throttles: Iterable[PlacedThrottle]) -> bool:
     """Tell whether there is a limit, be it that of refused tokens."""
     if not is_enabled():
         return False
-    return (api_settings.failed_auth_rate is not None and _takes_tokens()) or any(_throttles())
-
-
-def _alias() -> str:
-    return str(getattr(django_settings, "RATELIMIT_USE_CACHE", "default"))
+    if api_settings.failed_auth_rate is not None and _takes_tokens():
+        return True
+    return any(
+        placed.limiters is not None or not issubclass(placed.throttle, LimiterThrottle)
+        for placed in throttles
+    )
 
 
 def _cache() -> Any:
     """Return the cache that counts, or what keeps it from being used at all."""
     try:
-        cache = caches[_alias()]
+        cache = caches[get_alias()]
         # Django imports the library of a server only here.
         getattr(cache, "_cache", None)
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
@@ -147,8 +129,12 @@ def _cache() -> Any:
     return cache
 
 
+def _check_store() -> Iterator[CheckMessage]:
+    yield from _check_cache() if api_settings.limit_storage is None else check_storage()
+
+
 def _check_cache() -> Iterator[CheckMessage]:
-    alias, hint, cache = _alias(), _shared_cache(), _cache()
+    alias, hint, cache = get_alias(), _shared_cache(), _cache()
     if isinstance(cache, Exception):
         message = f"Limits are counted in the cache {alias!r}, which cannot be used: {cache}."
         yield Error(message, hint=hint, id=check_id("E009"))
@@ -161,8 +147,10 @@ def _check_cache() -> Iterator[CheckMessage]:
 
 
 def _check_memory() -> Iterator[CheckMessage]:
-    if isinstance(_cache(), LocMemCache):
-        message = f"The cache {_alias()!r} is each process's own: so is each of their limits."
+    if api_settings.limit_storage is not None:
+        yield from check_storage_in_memory()
+    elif isinstance(_cache(), LocMemCache):
+        message = f"The cache {get_alias()!r} is each process's own: so is each of their limits."
         yield CheckWarning(message, hint=_shared_cache(), id=check_id("W004"))
 
 

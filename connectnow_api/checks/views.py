@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from rest_framework.views import APIView
 
 from connectnow_api.abilities import unknown_abilities
+from connectnow_api.mounted import MountedView, mounted_views
 from connectnow_api.permissions import HasAbilities
 from connectnow_api.profiles import Profile
 from connectnow_api.settings import (
@@ -21,7 +22,6 @@ from connectnow_api.settings import (
 )
 
 from .messages import SETTING, check_id, close_match, label
-from .mounted import MountedView, mounted_views
 from .settings import check_profile, needs_sound_settings
 from .values import VALUES, is_names
 

@@ -10,11 +10,24 @@ from typing import Any
 
 from connectnow_api.settings import api_settings
 
-from .caches import CacheEngine
-from .counting import WINDOWS, Counter, Engine, Usage, digest
+from .caches import CacheEngine, get_alias
+from .counting import WINDOWS, Counter, Engine, Unreachable, Usage, digest
 from .memory import MemoryEngine
 
-__all__ = ["WINDOWS", "Counter", "Engine", "MemoryEngine", "Usage", "digest", "get_engine", "using"]
+__all__ = [
+    "WINDOWS",
+    "CacheEngine",
+    "Counter",
+    "Engine",
+    "MemoryEngine",
+    "Unreachable",
+    "Usage",
+    "digest",
+    "get_engine",
+    "get_place",
+    "say_what_failed",
+    "using",
+]
 
 _connected: dict[Any, Engine] = {}
 _instead: list[Engine] = []
@@ -33,11 +46,32 @@ def get_engine() -> Engine:
         return CacheEngine()
     options = api_settings.limit_storage_options
     # A connection that another process has opened is that process's.
-    key = (os.getpid(), uri, repr(sorted(options.items())))
+    key = (os.getpid(), uri, repr(sorted(options.items())) if options else "")
     if key not in _connected:
         # Only who names a storage needs the library.
         _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
     return _connected[key]
+
+
+def get_place() -> str:
+    """Return what counts, for people; of a storage's URI nothing that may be a password."""
+    uri = api_settings.limit_storage
+    if uri is None:
+        return f"django-ratelimit's counters in the cache {get_alias()!r}"
+    return _without_secrets(uri)
+
+
+def say_what_failed(exc: Exception) -> str:
+    """Return the first line of what a store's library says, without its URI's password."""
+    text = str(exc).strip().partition("\n")[0] or type(exc).__name__
+    uri = api_settings.limit_storage
+    return text if uri is None else text.replace(uri, _without_secrets(uri))
+
+
+def _without_secrets(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    # A password may have any character, where somebody has not escaped it.
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 @contextmanager

@@ -21,6 +21,11 @@ from .counting import FIXED, Counter, Usage, weigh
 GROUP = "connectnow_api"
 
 
+def get_alias() -> str:
+    """Return the name of the cache that counts."""
+    return str(getattr(django_settings, "RATELIMIT_USE_CACHE", "default"))
+
+
 class CacheEngine:
     """Counts in the cache that ``RATELIMIT_USE_CACHE`` names."""
 
@@ -47,14 +52,22 @@ class CacheEngine:
         self._cache().delete_many([self._key(counter) for counter in counters])
 
     def _add(self, counter: Counter) -> Usage:
+        count = self._add_one(counter) if counter.cost == 1 else self._add_several(counter)
+        if not count:
+            raise ConnectionError("the cache does not count")
+        return self._usage(counter, count)
+
+    def _add_one(self, counter: Counter) -> int:
         value, rate = self._value(counter), tuple(counter.rate)
         found = core.get_usage(None, group=GROUP, key=lambda *_: value, rate=rate, increment=True)
-        if not found or not found["count"]:
-            raise ConnectionError("the cache does not count")
-        count = found["count"]
-        if counter.cost > 1:
-            count = self._cache().incr(self._key(counter), counter.cost - 1)
-        return self._usage(counter, count)
+        return int(found["count"]) if found else 0
+
+    def _add_several(self, counter: Counter) -> int:
+        """Do as django-ratelimit does, which adds one: a second step could find another window."""
+        cache, key = self._cache(), self._key(counter)
+        if cache.add(key, counter.cost, counter.rate.seconds + core.EXPIRATION_FUDGE):
+            return counter.cost
+        return int(cache.incr(key, counter.cost))
 
     def _look(self, counter: Counter) -> Usage:
         cache, key = self._cache(), self._key(counter)
@@ -74,7 +87,7 @@ class CacheEngine:
         return Usage(counter.rate.limit, int(count), end, now)
 
     def _cache(self) -> BaseCache:
-        found: BaseCache = caches[getattr(django_settings, "RATELIMIT_USE_CACHE", "default")]
+        found: BaseCache = caches[get_alias()]
         return found
 
     def _value(self, counter: Counter) -> str:

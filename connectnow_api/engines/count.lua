@@ -1,12 +1,13 @@
 -- Looks at counters and, if a request fits into all of them, adds it to all: in one step, since
 -- Redis runs nothing else meanwhile. The same windows as in memory.py, step by step.
 --
--- KEYS: the counters. ARGV: the time in ms, or "" for the server's own; "1" to add, "0" to look
--- only; then for each counter its window, limit, length in ms, and what the request costs.
+-- KEYS: the counters. ARGV: "1" to add, "0" to look only; then for each counter, in one text, since
+-- each argument has its price: its window, limit, length in ms, and what the request costs; then the
+-- time in ms, unless it is the server's own.
 -- Returns the time in ms, 1 if the request was added and else 0, and for each counter what counts in
--- it and when it resets, in ms.
+-- it and when it resets, in ms; all of them are whole numbers.
 
-local now = tonumber(ARGV[1])
+local now = tonumber(ARGV[#KEYS + 2])
 if not now then
     local clock = redis.call('TIME')
     now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -18,19 +19,19 @@ local read, add, reset = {}, {}, {}
 
 function read.fixed(key, length)
     local kept = redis.call('HMGET', key, 'count', 'end')
-    local window = {count = tonumber(kept[1]) or 0, ends = tonumber(kept[2]) or 0}
-    window.hits = now < window.ends and window.count or 0
-    return window
+    local ends = tonumber(kept[2]) or 0
+    return {ends = ends, hits = now < ends and tonumber(kept[1]) or 0}
 end
 
-function add.fixed(key, length, cost)
-    local window = read.fixed(key, length)
+function add.fixed(window, key, length, cost)
     if now >= window.ends then
-        redis.call('HSET', key, 'count', cost, 'end', now + length)
+        window.ends = now + length
+        redis.call('HSET', key, 'count', cost, 'end', window.ends)
         redis.call('PEXPIRE', key, length)
     else
         redis.call('HINCRBY', key, 'count', cost)
     end
+    window.hits = window.hits + cost
 end
 
 function reset.fixed(window, length, limit, cost)
@@ -48,7 +49,8 @@ function read.moving(key, length)
     return {key = key, hits = redis.call('LLEN', key)}
 end
 
-function add.moving(key, length, cost)
+function add.moving(window, key, length, cost)
+    window.hits = window.hits + cost
     while cost > 0 do
         local times = {}
         for index = 1, math.min(cost, 1000) do
@@ -86,10 +88,10 @@ function read.sliding(key, length)
     return window
 end
 
-function add.sliding(key, length, cost)
-    local window = read.sliding(key, length)
+function add.sliding(window, key, length, cost)
+    window.count, window.hits = window.count + cost, window.hits + cost
     redis.call(
-        'HSET', key, 'start', window.start, 'count', window.count + cost, 'before', window.before
+        'HSET', key, 'start', window.start, 'count', window.count, 'before', window.before
     )
     redis.call('PEXPIRE', key, window.start + 2 * length - now)
 end
@@ -110,29 +112,41 @@ function reset.sliding(window, length, limit, cost)
     return window.start + length
 end
 
-local function counter(index)
-    local first = 4 * index - 1
-    return ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2]),
-        tonumber(ARGV[first + 3])
+local counters, seen, is_shared = {}, {}, false
+for index, key in ipairs(KEYS) do
+    local kind, limit, length, cost = string.match(ARGV[index + 1], '(%a+) (%d+) (%d+) (%d+)')
+    counters[index] = {
+        key = key,
+        kind = kind,
+        limit = tonumber(limit),
+        length = tonumber(length),
+        cost = tonumber(cost),
+    }
+    is_shared, seen[key] = is_shared or seen[key], true
 end
 
-local adds = ARGV[2] == '1'
-for index, key in ipairs(KEYS) do
-    local window, limit, length, cost = counter(index)
-    adds = adds and read[window](key, length).hits + cost <= limit
+-- What counts in one place changes one another, and is read again each time; the rest only once.
+local function find(counter)
+    if is_shared or not counter.window then
+        counter.window = read[counter.kind](counter.key, counter.length)
+    end
+    return counter.window
 end
 
-for index, key in ipairs(KEYS) do
-    local window, limit, length, cost = counter(index)
+local adds = ARGV[1] == '1'
+for _, counter in ipairs(counters) do
+    adds = adds and find(counter).hits + counter.cost <= counter.limit
+end
+
+for _, counter in ipairs(counters) do
     if adds then
-        add[window](key, length, cost)
+        add[counter.kind](find(counter), counter.key, counter.length, counter.cost)
     end
 end
-local found = {string.format('%.0f', now), adds and '1' or '0'}
-for index, key in ipairs(KEYS) do
-    local window, limit, length, cost = counter(index)
-    local state = read[window](key, length)
-    found[2 * index + 1] = string.format('%.0f', state.hits)
-    found[2 * index + 2] = string.format('%.0f', reset[window](state, length, limit, cost))
+local found = {now, adds and 1 or 0}
+for index, counter in ipairs(counters) do
+    local window = find(counter)
+    found[2 * index + 1] = window.hits
+    found[2 * index + 2] = reset[counter.kind](window, counter.length, counter.limit, counter.cost)
 end
 return found

@@ -91,6 +91,27 @@ class Engine(Protocol):
         """Let each begin anew."""
 
 
+class Unreachable:
+    """An engine that could not be made: each method raises why."""
+
+    windows = frozenset(WINDOWS)
+
+    def __init__(self, why: Exception) -> None:
+        self._why = why
+
+    def hit(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Raise."""
+        raise self._why
+
+    def peek(self, counters: Sequence[Counter]) -> list[Usage]:
+        """Raise."""
+        raise self._why
+
+    def reset(self, counters: Sequence[Counter]) -> None:
+        """Raise."""
+        raise self._why
+
+
 def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:
     """Return what refuses a request that was not counted; ``[]`` if it passes.
 

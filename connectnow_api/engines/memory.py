@@ -79,39 +79,41 @@ class MovingWindow:
 
 
 class SlidingWindow:
-    """Two fixed windows, the one before counting for the part of it that is still in reach."""
+    """Two fixed windows, the one before counting for the part of it that is still in reach.
+
+    Only what is counted moves them: whoever looks, or is refused, leaves them where they are.
+    """
 
     def __init__(self, length: int) -> None:
         self.length, self.start, self.count, self.before = length, 0, 0, 0
 
-    def _slide(self, now: int) -> None:
+    def _at(self, now: int) -> tuple[int, int, int]:
+        """Return start and count of the window of ``now``, and the count of the one before."""
         passed = (now - self.start) // self.length
         if passed == 1:
-            self.start, self.before, self.count = self.start + self.length, self.count, 0
-        elif passed > 1:
-            self.start, self.before, self.count = now, 0, 0
+            return self.start + self.length, 0, self.count
+        if passed > 1:
+            return now, 0, 0
+        return self.start, self.count, self.before
 
     def hits(self, now: int) -> int:
-        self._slide(now)
-        left = self.length - (now - self.start)
-        return self.count + math.ceil(self.before * left / self.length)
+        start, count, before = self._at(now)
+        left = self.length - (now - start)
+        return count + math.ceil(before * left / self.length)
 
     def add(self, now: int, cost: int) -> None:
-        self._slide(now)
+        self.start, self.count, self.before = self._at(now)
         self.count += cost
 
     def reset(self, now: int, limit: int, cost: int) -> int:
+        start, count, before = self._at(now)
         if self.hits(now) + cost <= limit:
-            return self.start + self.length
-        for start, count, before in (
-            (self.start, self.count, self.before),
-            (self.start + self.length, 0, self.count),
-        ):
-            spare = limit - cost - count
-            if spare < 0 or not before:
-                continue
-            return start + max(0, self.length - self.length * spare // before)
-        return self.start + self.length
+            return start + self.length
+        for begin, counted, earlier in ((start, count, before), (start + self.length, 0, count)):
+            spare = limit - cost - counted
+            if spare >= 0 and earlier:
+                return begin + max(0, self.length - self.length * spare // earlier)
+        return start + self.length
 
     def end(self) -> int:
         return self.start + 2 * self.length
@@ -149,8 +151,9 @@ class MemoryEngine:
             for counter in counters:
                 window = self._windows[_key(counter)] = self._window(counter)
                 window.add(now, counter.cost)
+            usages = self._usages(counters, now)
             self._make_room(now)
-            return self._usages(counters, now)
+            return usages
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""
@@ -187,11 +190,13 @@ class MemoryEngine:
         return Usage(limit, window.hits(now), reset / 1000, now / 1000)
 
     def _make_room(self, now: int) -> None:
+        """Remove what is over, and what was made first, so that there is room for a while."""
         if len(self._windows) <= self._max_counters:
             return
-        over = [key for key, window in self._windows.items() if window.end() <= now]
-        excess = len(self._windows) - len(over) - self._max_counters * 9 // 10
-        for key in over or [*self._windows][: max(1, excess)]:
+        for key in [key for key, window in self._windows.items() if window.end() <= now]:
+            del self._windows[key]
+        excess = len(self._windows) - self._max_counters * 9 // 10
+        for key in [*self._windows][: max(0, excess)]:
             del self._windows[key]
 
 

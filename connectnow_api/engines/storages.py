@@ -9,7 +9,7 @@ Fixed windows start with the first request, as Laravel's do.
 
 from __future__ import annotations
 
-import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -17,10 +17,16 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from limits.storage import MemoryStorage, RedisStorage, Storage, storage_from_string
+from limits.storage import (
+    MemcachedStorage,
+    MemoryStorage,
+    RedisStorage,
+    Storage,
+    storage_from_string,
+)
 
 from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, weigh
-from .memory import MemoryEngine
+from .memory import MemoryEngine, SlidingWindow
 
 PREFIX = "connectnow_api"
 TIME_OUTS: Mapping[str, Mapping[str, float]] = {
@@ -29,6 +35,8 @@ TIME_OUTS: Mapping[str, Mapping[str, float]] = {
     "memcached": {"connect_timeout": 1, "timeout": 1},
 }
 """Start of a URI to what no request waits longer for, in seconds, unless the options say more."""
+MONTH = 30 * 24 * 60 * 60
+"""What memcached keeps for more seconds than these, it takes for a time of day."""
 
 
 def connect(uri: str, options: Mapping[str, Any]) -> Engine:
@@ -49,7 +57,52 @@ def connect(uri: str, options: Mapping[str, Any]) -> Engine:
         return RedisEngine(storage, prefix)
     if not isinstance(storage, Storage):
         raise TypeError(f"{uri.partition(':')[0]} is a storage for asynchronous code.")
+    if isinstance(storage, MemcachedStorage):
+        storage.client_getter = _client_getter(storage)
     return LimitsEngine(storage, prefix)
+
+
+def _client_getter(storage: MemcachedStorage) -> Callable[..., _Client]:
+    stale = (
+        ConnectionResetError,
+        BrokenPipeError,
+        storage.dependency.MemcacheUnexpectedCloseError,
+    )
+    get_client = storage.client_getter
+    return lambda *args, **kwargs: _Client(get_client(*args, **kwargs), stale)
+
+
+class _Client:
+    """memcached's client, for windows of any length, and for a memcached that was restarted.
+
+    What is asked over a connection that has been closed meanwhile is asked once more.
+    """
+
+    def __init__(self, client: Any, stale: tuple[type[Exception], ...]) -> None:
+        self._client, self._stale = client, stale
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        ask = getattr(self._client, name)
+
+        def ask_again(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return ask(*args, **kwargs)
+            except self._stale:
+                return ask(*args, **kwargs)
+
+        return ask_again
+
+    def add(self, key: str, value: Any, expire: int, **kwargs: Any) -> Any:
+        """Store what is not there."""
+        return self.__getattr__("add")(key, value, _until(expire), **kwargs)
+
+    def set(self, key: str, value: Any, expire: int, **kwargs: Any) -> Any:
+        """Store."""
+        return self.__getattr__("set")(key, value, _until(expire), **kwargs)
+
+
+def _until(expire: int) -> int:
+    return expire if expire <= MONTH else expire + int(time.time())
 
 
 class RedisEngine:
@@ -67,6 +120,8 @@ class RedisEngine:
         self._prefix, self._clock = prefix, clock
         source = files(__package__).joinpath("count.lua").read_text("utf-8")
         self._script = self._connection.register_script(source)
+        library = storage.dependencies[storage.target_server].module
+        self._no_script: type[Exception] = library.exceptions.NoScriptError
         # The nodes of a cluster have one asker's counters in one place, and run no script for two.
         self._is_cluster = "cluster" in type(storage).__name__.lower()
 
@@ -101,7 +156,8 @@ class RedisEngine:
 
         A shared counter has no rate, ``""``.
         """
-        for found in self._connection.scan_iter(match=f"{self._prefix}:*:{scope}:*", count=1000):
+        prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix)
+        for found in self._connection.scan_iter(match=f"{prefix}:*:{scope}:*", count=1000):
             text = found.decode() if isinstance(found, bytes) else found
             asker, _scope, rate, window = text.split(":")[-4:]
             yield asker.strip("{}"), rate, window
@@ -112,17 +168,28 @@ class RedisEngine:
         return [[*group] for _asker, group in groupby(counters, attrgetter("asker"))]
 
     def _run(self, counters: Sequence[Counter], *, adds: bool) -> tuple[bool, list[Usage]]:
-        now = "" if self._clock is None else int(self._clock() * 1000)
         keys = [_key(self._prefix, each) for each in counters]
-        arguments: list[Any] = [now, int(adds)]
-        for each in counters:
-            arguments += [each.window, each.rate.limit, each.rate.seconds * 1000, each.cost]
-        said = [int(text) for text in self._script(keys, arguments)]
+        wanted = [f"{c.window} {c.rate.limit} {c.rate.seconds * 1000} {c.cost}" for c in counters]
+        now = [] if self._clock is None else [int(self._clock() * 1000)]
+        said = self._ask(keys, [int(adds), *wanted, *now])
         usages = [
             Usage(each.rate.limit, hits, reset / 1000, said[0] / 1000)
             for each, hits, reset in zip(counters, said[2::2], said[3::2], strict=True)
         ]
         return bool(said[1]), usages
+
+    def _ask(self, keys: list[str], arguments: list[Any]) -> Any:
+        """Return what the script returns.
+
+        The client's own way of running a script takes a tenth of the whole; it is for a server that
+        has not seen the script since it was started.
+        """
+        try:
+            return self._connection.execute_command(
+                "EVALSHA", self._script.sha, len(keys), *keys, *arguments
+            )
+        except self._no_script:
+            return self._script(keys, arguments)
 
 
 class LimitsEngine:
@@ -140,7 +207,8 @@ class LimitsEngine:
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Look first where a refusal would have to be undone, then add; what is added decides."""
-        if len(counters) > 1 or counters[0].cost > 1:
+        first = counters[0]
+        if len(counters) > 1 or first.cost > 1 or first.window == SLIDING:
             refused = weigh(self.peek(counters), counters)
             if refused:
                 return refused
@@ -163,14 +231,16 @@ class LimitsEngine:
 
     def _add_fixed(self, counter: Counter) -> Usage:
         hits = self._storage.incr(self._key(counter), counter.rate.seconds, amount=counter.cost)
-        return self._fixed(counter, hits)
+        return self._fixed(counter, _counted(hits))
 
     def _look_fixed(self, counter: Counter) -> Usage:
         return self._fixed(counter, self._storage.get(self._key(counter)))
 
     def _fixed(self, counter: Counter, hits: int) -> Usage:
+        ends = self._storage.get_expiry(self._key(counter)) if hits else 0
         now = time.time()
-        ends = self._storage.get_expiry(self._key(counter)) if hits else now + counter.rate.seconds
+        # memcached is told the end after the first request was counted.
+        ends = ends if ends > now else now + counter.rate.seconds
         return Usage(counter.rate.limit, hits, ends, now)
 
     def _add_moving(self, counter: Counter) -> Usage:
@@ -190,25 +260,39 @@ class LimitsEngine:
         is_added = self._storage.acquire_sliding_window_entry(
             self._key(counter), rate.limit, rate.seconds, amount=counter.cost
         )
-        return _told(counter, self._look_sliding(counter), is_added=is_added)
+        usage = self._look_sliding(counter)
+        # On memcached limits (5.8) leaves the window before out of account once it has added.
+        return _told(counter, usage, is_added=is_added and not usage.is_exceeded)
 
     def _look_sliding(self, counter: Counter) -> Usage:
         limit, seconds = counter.rate
-        before, left, count, ends_in = self._storage.get_sliding_window(self._key(counter), seconds)
-        now = time.time()
-        hits = math.ceil(before * left / seconds + count)
+        before, _left, count, ends_in = self._storage.get_sliding_window(
+            self._key(counter), seconds
+        )
+        now = int(time.time() * 1000)
+        window = SlidingWindow(seconds * 1000)
         # A window's end is told one length late: it counts for as long once it is over.
-        return Usage(limit, hits, now + max(0.0, ends_in - seconds), now)
+        ends = now + int(1000 * max(0.0, ends_in - seconds))
+        window.start, window.before, window.count = ends - window.length, before, count
+        reset = window.reset(now, limit, counter.cost)
+        return Usage(limit, window.hits(now), reset / 1000, now / 1000)
+
+
+def _counted(hits: int) -> int:
+    """Return what was counted; where one of several servers is gone, their clients say 0."""
+    if not hits:
+        raise ConnectionError("the storage does not count")
+    return hits
 
 
 def _told(counter: Counter, usage: Usage, *, is_added: bool) -> Usage:
     """Return a usage that says what ``limits`` has decided, whatever was counted since then."""
     if is_added:
-        return usage._replace(hits=min(usage.hits, usage.limit))
+        return usage._replace(hits=min(_counted(usage.hits), usage.limit))
     return usage._replace(hits=max(usage.hits + counter.cost, usage.limit + 1))
 
 
 def _key(prefix: str, counter: Counter) -> str:
-    rate = "" if counter.is_shared else str(counter.rate).replace("/", "-")
+    rate = "" if counter.is_shared else f"{counter.rate.limit}-{counter.rate.seconds}s"
     # The braces tell a cluster that an asker's counters belong together.
     return f"{prefix}:{{{counter.asker}}}:{counter.scope}:{rate}:{counter.window}"

@@ -1,1 +1,1 @@
-"""The command ``api_tokens``: a module per verb, and what the verbs share."""
+"""The commands ``api_tokens`` and ``api_limits``: a module per verb, and what the verbs share."""

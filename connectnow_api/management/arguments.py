@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from connectnow_api import tokens
+from connectnow_api.addresses import Address
+from connectnow_api.rates import Rate, parse_rates
 
 from .errors import UsageError
 
@@ -83,6 +86,23 @@ def moment(text: str) -> datetime:
     if found is None:
         raise ArgumentTypeError(f"{text!r} is no date such as 2030-12-31 or 2030-12-31T18:00Z")
     return timezone.make_aware(found) if timezone.is_naive(found) else found
+
+
+def rates(text: str) -> tuple[Rate, ...]:
+    """Return one rate, or several with commas between."""
+    try:
+        return parse_rates([part.strip() for part in text.split(",")])
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from None
+
+
+def address(text: str) -> Address:
+    """Return an IP address; an IPv4 one that is spelt as IPv6 is an IPv4 one, as of requests."""
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no address such as 192.0.2.7") from None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def add_kind(parser: CommandParser, default: str = "connectnow_api.APIToken") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from django.core.management.base import OutputWrapper
 from django.core.serializers.json import DjangoJSONEncoder
 
-from .errors import OutputError
+from .errors import OutputError, UsageError, VerbError
 from .progress import Progress
 from .tables import table
 
@@ -65,6 +66,19 @@ class Console:
     def warn(self, text: str) -> None:
         """Write to stderr what went wrong but ends nothing, whatever ``verbosity`` says."""
         self.stderr.write(as_json({"warning": text}) if self.as_json else text)
+
+    def confirm(self, question: str, *, unasked: str, declined: str) -> None:
+        """Return if a person agrees.
+
+        Raises ``UsageError`` with the text ``unasked`` where none can be asked, and ``VerbError``
+        with ``declined`` if they do not agree.
+        """
+        if not (sys.stdin.isatty() and self.stderr.isatty()):
+            raise UsageError(unasked)
+        self.stderr.write(f"{question} [y/N] ", str, ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise VerbError(declined)
 
     def rows(
         self,

@@ -1,4 +1,4 @@
-"""Why a verb of ``api_tokens`` ended before it was done, each with its exit code."""
+"""Why a verb ended before it was done, each with its exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXIT_CODES: Mapping[int, str] = {
     0: "done, also if there was nothing to do",
     1: "something failed, such as a mail or the database; what was done is told",
     2: "an argument is missing or cannot be; nothing was changed",
-    3: "there is no such kind, owner or token; nothing was changed",
+    3: "there is no such kind, owner, token or limit; nothing was changed",
     4: "the token is revoked, rotated, expired or gone, and cannot be changed any more",
     INTERRUPTED: "interrupted, by Ctrl-C or SIGTERM, after the batch that was under way",
     READER_GONE: "whoever read the output has closed it",
@@ -55,7 +55,7 @@ class UsageError(VerbError):
 
 
 class NotFoundError(VerbError):
-    """There is no such kind, owner or token."""
+    """There is no such kind, owner, token or limit."""
 
     code = "not_found"
     exit_code = 3

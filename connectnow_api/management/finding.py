@@ -93,6 +93,18 @@ def get_owner(kind: Kind, text: str) -> Any:
     raise NotFoundError(f"There is no {model._meta.verbose_name} {text!r}.{hint}")
 
 
+def get_user(kind: Kind, text: str) -> Any:
+    """Return an owner by what ``get_owner`` takes, else by the primary key."""
+    try:
+        return get_owner(kind, text)
+    except NotFoundError as exc:
+        not_found = exc
+    try:
+        return owner_model(kind)._default_manager.get(pk=text)
+    except (ObjectDoesNotExist, ValidationError, ValueError, OverflowError):
+        raise not_found from None
+
+
 def _natural_key(model: Any) -> Any:
     """Return what finds a row by its natural key, if that is one value."""
     get = getattr(model._default_manager, "get_by_natural_key", None)

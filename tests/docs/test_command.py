@@ -1,14 +1,16 @@
-"""The tables of docs/command.md are what ``api_tokens --help`` says."""
+"""The tables of docs/command.md are what ``--help`` of both commands says."""
 
 from __future__ import annotations
 
 import argparse
 import re
 
+import pytest
+
 from connectnow_api.management.arguments import add_common
-from connectnow_api.management.commands.api_tokens import Command
+from connectnow_api.management.base import VerbCommand
+from connectnow_api.management.commands import api_limits, api_tokens
 from connectnow_api.management.errors import EXIT_CODES
-from connectnow_api.management.verbs import VERBS
 from tests.docs.tables import rows
 
 
@@ -16,8 +18,14 @@ def options_of(parser: argparse.ArgumentParser) -> list[str]:
     return [action.option_strings[-1] for action in parser._actions if action.option_strings]
 
 
-def test_every_verb_is_listed_with_all_of_its_options() -> None:
-    common = Command().create_parser("manage.py", "api_tokens")
+@pytest.mark.parametrize(
+    ("command", "column"),
+    [(api_tokens.Command, "verb"), (api_limits.Command, "verb of `api_limits`")],
+)
+def test_every_verb_is_listed_with_all_of_its_options(
+    command: type[VerbCommand], column: str
+) -> None:
+    common = command().create_parser("manage.py", "command")
     common_parser = argparse.ArgumentParser()
     add_common(common_parser)  # type: ignore[arg-type]
     (verbs,) = [
@@ -27,9 +35,9 @@ def test_every_verb_is_listed_with_all_of_its_options() -> None:
         name: [option for option in options_of(parser) if option not in options_of(common_parser)]
         for name, parser in verbs.choices.items()
     }
-    listed = rows("docs/command.md", "verb")
-    assert {row["verb"]: re.findall(r"--[\w-]+", row["options"]) for row in listed} == found
-    assert [*found] == [*VERBS]
+    listed = rows("docs/command.md", column)
+    assert {row[column]: re.findall(r"--[\w-]+", row["options"]) for row in listed} == found
+    assert [*found] == [*command.verbs]
 
 
 def test_every_exit_code_is_listed() -> None:

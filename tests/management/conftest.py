@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -22,7 +23,14 @@ from connectnow_api import signals
 from connectnow_api.managers import build
 from connectnow_api.models import APIToken
 from project.databases import database
-from tests.services import PATIENCE, create_database, drop_database
+from tests.services import (
+    BACKENDS,
+    PATIENCE,
+    CacheServer,
+    create_database,
+    drop_database,
+    shared_cache,
+)
 
 
 class Outcome(NamedTuple):
@@ -39,22 +47,59 @@ class Outcome(NamedTuple):
 
 
 Run = Callable[..., Outcome]
+_numbers = itertools.count(1)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a verb here: ``run("list", "--unused")``; ``stdin=`` is what it reads."""
+    return runner("api_tokens", monkeypatch)
 
+
+@pytest.fixture
+def run_limits(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same of ``api_limits``."""
+    return runner("api_limits", monkeypatch)
+
+
+def runner(command: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*arguments: str, stdin: str = "") -> Outcome:
         monkeypatch.setattr("sys.stdin", StringIO(stdin))
         stdout, stderr = StringIO(), StringIO()
         try:
-            call_command("api_tokens", *arguments, stdout=stdout, stderr=stderr)
+            call_command(command, *arguments, stdout=stdout, stderr=stderr)
         except CommandError as exc:
             return Outcome(stdout.getvalue(), f"{stderr.getvalue()}{exc}\n", exc.returncode)
         return Outcome(stdout.getvalue(), stderr.getvalue(), 0)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[CacheServer]:
+    """A Redis of our own: a storage is listed by going through all keys."""
+    server = CacheServer("redis")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def storage(redis_server: CacheServer, settings: Any) -> None:
+    """Count limits in a storage on Redis, which has counted nothing yet."""
+    settings.CONNECTNOW_API = {
+        "LIMIT_STORAGE": redis_server.location,
+        "LIMIT_STORAGE_OPTIONS": {"key_prefix": f"test-{next(_numbers)}"},
+    }
+
+
+@pytest.fixture(params=[*BACKENDS, "storage"])
+def each_store(request: pytest.FixtureRequest, settings: Any) -> None:
+    """Count limits in each kind of cache in turn, then in the storage."""
+    settings.CONNECTNOW_API = {}
+    if request.param == "storage":
+        request.getfixturevalue("storage")
+    else:
+        settings.CACHES = {"default": shared_cache(request.param)}
 
 
 @pytest.fixture

@@ -106,6 +106,25 @@ reference = f"kinds.DeviceToken:{orphan.pk}"
 assert "owner              -\\n" in run("show", reference)
 # It opens nothing, so there is nothing to tell of.
 assert json.loads(run("notify", "--mail", "--format", "json"))["without_address"] == 0
+
+from django.conf import settings
+
+
+def limits_shown(by, *arguments):
+    settings.CONNECTNOW_API = {"LIMITERS": {"api": {"rate": "5/m", "by": by}}}
+    stdout, stderr = io.StringIO(), io.StringIO()
+    try:
+        call_command("api_limits", "show", "api", *arguments, stdout=stdout, stderr=stderr)
+    except CommandError as exc:
+        return exc.returncode, str(exc)
+    return len(stdout.getvalue().splitlines())
+
+
+assert limits_shown("token", "--token", reference) == 2
+assert limits_shown("user", "--user", str(guest.pk), *CHAT) == 2
+assert limits_shown("user", "--token", reference) == (
+    2, "The limit 'api' counts by user: name who asks by --user or --address."
+)
 assert run("rotate", reference).startswith("dev_")
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from django.core.management import CommandParser
@@ -10,7 +9,7 @@ from django.core.management import CommandParser
 from connectnow_api.management.arguments import add_dry_run, add_kind, days
 from connectnow_api.management.batches import in_key_order, write_last_uses
 from connectnow_api.management.console import Console
-from connectnow_api.management.errors import InterruptedVerbError, UsageError, VerbError
+from connectnow_api.management.errors import InterruptedVerbError, UsageError
 from connectnow_api.management.finding import Rows, get_kind, get_owner, get_tokens, rows_of
 from connectnow_api.management.progress import stoppable
 from connectnow_api.management.rows import how_many
@@ -71,7 +70,12 @@ def _revoke_chosen(console: Console, rows: Rows, options: dict[str, Any]) -> Non
         _tell(console, options, total)
         return
     if not options["yes"]:
-        _ask(console, f"{how_many(total)} of the kind {rows.model._meta.label}")
+        what = f"{how_many(total)} of the kind {rows.model._meta.label}"
+        console.confirm(
+            f"Revoke {what}?",
+            unasked=f"This revokes {what}. Say --yes, or --dry-run to try.",
+            declined="Nothing was revoked.",
+        )
     revoked = 0
     with stoppable() as stop, console.progress("Revoking", lambda: total) as progress:
         for batch in in_key_order(rows):
@@ -82,16 +86,6 @@ def _revoke_chosen(console: Console, rows: Rows, options: dict[str, Any]) -> Non
     _tell(console, options, revoked)
     if stop:
         raise InterruptedVerbError(f"Interrupted: {how_many(total - revoked)} may be left.")
-
-
-def _ask(console: Console, what: str) -> None:
-    """Return if a person agrees; raise if none can be asked."""
-    if not (sys.stdin.isatty() and console.stderr.isatty()):
-        raise UsageError(f"This revokes {what}. Say --yes, or --dry-run to try.")
-    console.stderr.write(f"Revoke {what}? [y/N] ", str, ending="")
-    console.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise VerbError("Nothing was revoked.")
 
 
 def _tell(console: Console, options: dict[str, Any], revoked: int, unchanged: int = 0) -> None:

@@ -8,9 +8,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from connectnow_api.authentication import BaseAPITokenAuthentication
-
-from .messages import label
+from .authentication import BaseAPITokenAuthentication
 
 CLASSES = (
     "authentication_classes",
@@ -38,7 +36,7 @@ class MountedView:
     @property
     def label(self) -> str:
         """The dotted name of the class."""
-        return label(self.view)
+        return f"{self.view.__module__}.{self.view.__name__}"
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an attribute, ``default`` if there is none or it is decided later."""

@@ -1,0 +1,218 @@
+"""Help for the tests of others: limits that are off, empty, or go by a clock that stands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.cache import cache
+from django.test import override_settings
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework.views import APIView
+
+from connectnow_api.limits import ahit, hit, peek
+from connectnow_api.test import Limits, limits_frozen, limits_off, limits_reset
+from connectnow_api.throttling import limited_by
+from tests.conftest import Mount
+
+DAY = 24 * 60 * 60
+
+
+class View(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = [limited_by("2/day")]
+
+    def get(self, request: Any) -> Response:
+        return Response({"ok": True})
+
+
+@pytest.fixture
+def statuses(mount: Mount, client: APIClient) -> Any:
+    """Ask a view that is limited to two requests a day: ``statuses(3)``."""
+    mount({"flat/x": View.as_view()})
+    return lambda number: [client.get("/flat/x").status_code for _ in range(number)]
+
+
+def test_off(statuses: Any, settings: Any) -> None:
+    settings.RATELIMIT_ENABLE = True
+    with limits_off():
+        assert statuses(4) == [200] * 4
+    assert statuses(3) == [200, 200, 429]
+
+
+def test_off_holds_for_refused_tokens(settings: Any, mount: Mount, client: APIClient) -> None:
+    settings.RATELIMIT_ENABLE = True
+    settings.CONNECTNOW_API = {"FAILED_AUTH_RATE": "1/day"}
+    from connectnow_api.authentication import BearerTokenAuthentication
+
+    mount({"flat/x": View.as_view(authentication_classes=[BearerTokenAuthentication])})
+    wrong = {"Authorization": "Bearer cn_x"}
+    with limits_off():
+        assert [client.get("/flat/x", headers=wrong).status_code for _ in range(3)] == [401] * 3
+    assert [client.get("/flat/x", headers=wrong).status_code for _ in range(2)] == [401, 429]
+
+
+def test_frozen(statuses: Any) -> None:
+    """On where the settings are off, from nothing, to the second."""
+    with limits_frozen() as limits:
+        assert statuses(3) == [200, 200, 429]
+        limits.tick(DAY - 1)
+        assert statuses(1) == [429]
+        limits.tick(1)
+        assert statuses(1) == [200]
+
+
+def test_a_refusal_says_when_by_the_clock_that_stands(
+    statuses: Any, mount: Mount, client: APIClient
+) -> None:
+    with limits_frozen(now=1_000_000_000) as limits:
+        statuses(2)
+        limits.tick(10)
+        answer = client.get("/flat/x")
+        assert answer.headers["Retry-After"] == str(DAY - 10)
+        assert answer.headers["X-RateLimit-Reset"] == str(1_000_000_000 + DAY)
+
+
+def test_what_was_counted_is_forgotten_when_asked(statuses: Any) -> None:
+    with limits_frozen() as limits:
+        assert statuses(3) == [200, 200, 429]
+        limits.reset()
+        assert statuses(3) == [200, 200, 429]
+
+
+def test_the_time_is_set(statuses: Any) -> None:
+    with limits_frozen(now=1000) as limits:
+        statuses(2)
+        limits.now = 1000.0 + DAY
+        assert statuses(1) == [200]
+
+
+def test_nobody_elses_clock_stands() -> None:
+    with limits_frozen(now=1000):
+        assert time.time() > 1_000_000
+
+
+def test_reset_begins_with_nothing_and_gives_back_what_was(statuses: Any, settings: Any) -> None:
+    settings.RATELIMIT_ENABLE = True
+    assert statuses(3) == [200, 200, 429]
+    with limits_reset():
+        assert statuses(3) == [200, 200, 429]
+    assert statuses(1) == [429]
+
+
+def test_the_sites_own_store_is_not_asked(statuses: Any, settings: Any) -> None:
+    settings.CONNECTNOW_API = {"LIMIT_STORAGE": "redis://127.0.0.1:1/0"}
+    with limits_frozen():
+        assert statuses(3) == [200, 200, 429]
+    assert cache.get("anything") is None
+
+
+def test_one_within_another(statuses: Any) -> None:
+    with limits_frozen():
+        assert statuses(2) == [200, 200]
+        with limits_frozen():
+            assert statuses(3) == [200, 200, 429]
+        with limits_off():
+            assert statuses(3) == [200] * 3
+        with limits_frozen(), override_settings(RATELIMIT_ENABLE=False):
+            assert statuses(3) == [200] * 3
+        assert statuses(1) == [429]
+
+
+def test_it_ends_when_a_test_fails(statuses: Any) -> None:
+    with pytest.raises(ZeroDivisionError), limits_frozen():
+        raise ZeroDivisionError
+    assert statuses(3) == [200] * 3
+
+
+def test_other_threads_count_in_the_same_place() -> None:
+    with limits_frozen():
+        counting = threading.Thread(target=hit, args=("a", "5/day", "x"))
+        counting.start()
+        counting.join()
+        found = peek("a", "5/day", "x")
+    assert found is not None
+    assert found.hits == 1
+
+
+def test_decorators() -> None:
+    @limits_frozen(kwarg_name="limits")
+    def counted(*, limits: Limits) -> list[bool]:
+        found = [hit("a", "1/m", "x") for _ in range(2)]
+        limits.tick(60)
+        return [usage.is_exceeded for usage in (*found, hit("a", "1/m", "x")) if usage]
+
+    @limits_off()
+    def uncounted() -> Any:
+        return hit("a", "1/m", "x")
+
+    for _ in range(2):
+        assert counted() == [False, True, False]
+        assert uncounted() is None
+
+
+def test_a_decorator_of_asynchronous_code() -> None:
+    @limits_frozen()
+    async def counted() -> list[bool]:
+        return [(await ahit("a", "1/m", "x")).is_exceeded for _ in range(2)]
+
+    assert async_to_sync(counted)() == [False, True]
+    assert hit("a", "1/m", "x") is None
+
+
+def test_a_method_of_a_test_case() -> None:
+    class Case(unittest.TestCase):
+        @limits_frozen(now=5, kwarg_name="limits")
+        def test_time(self, limits: Limits) -> None:
+            assert limits.now == 5
+
+    result = unittest.TestResult()
+    Case("test_time").run(result)
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+
+
+OTHERS = """
+from connectnow_api.limits import hit
+
+
+def exceeded():
+    return [usage.is_exceeded for usage in (hit("a", "1/day", "x") for _ in range(2)) if usage]
+
+
+def test_on(api_limits):
+    assert exceeded() == [False, True]
+    api_limits.tick(86400)
+    assert exceeded() == [False, True]
+
+
+def test_each_begins_anew(api_limits):
+    assert exceeded() == [False, True]
+
+
+def test_off(api_limits_off):
+    assert exceeded() == []
+"""
+
+
+def test_the_fixtures_in_a_project_of_others(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["connectnow_api.pytest_plugin"]\n')
+    (tmp_path / "site_settings.py").write_text(
+        'SECRET_KEY = "x"\nINSTALLED_APPS = ["rest_framework", "connectnow_api"]\nUSE_TZ = True\n'
+    )
+    (tmp_path / "test_limits.py").write_text(OTHERS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = site_settings\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cov"]
+    path = {"PYTHONPATH": ":".join([str(tmp_path), *sys.path]), "PATH": ""}
+    found = subprocess.run(
+        command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False
+    )
+    assert "3 passed" in found.stdout, found.stdout + found.stderr
