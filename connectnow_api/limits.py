@@ -105,7 +105,8 @@ class Limit(NamedTuple):
         scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
         return [
-            Counter(scope, asker, rate, self.window, self.cost, shares)
+            # What costs more than there is, is refused; and stores cannot add any number.
+            Counter(scope, asker, rate, self.window, min(self.cost, rate.limit + 1), shares)
             for rate in parse_rates(self.rates)
         ]
 
