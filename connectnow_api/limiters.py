@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Model
@@ -18,6 +18,10 @@ from .settings import UNSET, api_settings
 
 DEFAULT = "default"
 """The limiter of views that name none, if there is one of this name."""
+
+
+class LimiterError(ValueError):
+    """A limiter says what it cannot: ``manage.py check`` reports it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +75,11 @@ class Limiter:
     def limit(self, request: Any) -> Limit | None:
         """Return what a request is counted for; ``None``: it is not.
 
-        Raises whatever its functions raise.
+        Raises ``LimiterError`` for fields that are none, and whatever its functions raise.
         """
         if not self.applies_to(request):
             return None
+        self.get_answers()
         rate, cost = self.get_rate(request), _called(self.cost, request)
         who = None if rate is None or cost == 0 else self.get_asker(request)
         return None if who is None else self.limit_of(who, rate, cost)
@@ -94,7 +99,9 @@ class Limiter:
 
     def applies_to(self, request: Any) -> bool:
         """Tell whether the request's method is limited."""
-        return not self.methods or _method(request) in {method.upper() for method in self.methods}
+        methods = {method.upper() for method in _listed(self.methods)}
+        # HEAD goes with GET here, too.
+        return not methods or not methods.isdisjoint({request.method, _method(request)})
 
     def get_rate(self, request: Any) -> Any:
         """Return rate or rates of a request, ``None`` for no limit."""
@@ -103,7 +110,7 @@ class Limiter:
             return own
         if self.plans:
             plan = _ask_plan(self.plan, request)
-            if plan in self.plans:
+            if isinstance(plan, Hashable) and plan in self.plans:
                 return _called(self.plans[plan], request)
         is_known = self.guest_rate is UNSET or name_of_token(request) or name_of_user(request)
         return _called(self.rate if is_known else self.guest_rate, request)
@@ -121,16 +128,22 @@ class Limiter:
         """Return those of ``kinds`` as one who asks, with what ``per`` tells apart."""
         if None in askers:
             return None
-        parts = [*askers, *(f"{part}:{PARTS[part](request)}" for part in self.per)]
+        apart = [f"{part}:{_part(part, request)}" for part in _listed(self.per)]
+        parts = [*askers, *apart]
         return parts[0] if len(parts) == 1 else json.dumps(parts)
 
     def counts(self, response: Any) -> bool:
         """Tell whether an answer counts."""
-        wanted = _function(self.answers)
+        wanted = self.get_answers()
         if callable(wanted):
             return bool(wanted(response))
         status = response.status_code
         return any(each in (status, f"{status // 100}xx") for each in wanted)
+
+    def get_answers(self) -> Any:
+        """Return which answers count, as a list or a function."""
+        wanted = _function(self.answers)
+        return wanted if callable(wanted) else _listed(wanted)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))
@@ -140,16 +153,26 @@ def find_limiter(value: Any) -> Limiter:
     """Return a ``Limiter``, the one that ``LIMITERS`` has of a name, or a new one of rates.
 
     A name that is not there, or fields that are none, are mistakes that ``manage.py check``
-    reports. Meanwhile it is a limiter without a rate, which is treated as one that cannot be
-    counted.
+    reports. Meanwhile it is a limiter whose rate says why there is none, which is treated as one
+    that cannot be counted.
     """
     is_name = isinstance(value, str) and "/" not in value
     name = value if is_name else ""
     try:
         found = read_limiter(api_settings.limiters[value] if is_name else value, name)
-    except (KeyError, TypeError):
-        found = Limiter(rate="", name=name)
-    return found if found.name else dataclasses.replace(found, name=name or str(found.rate))
+    except KeyError:
+        found = Limiter(LimiterError(f"there is no limiter {value!r}"), name=name)
+    except TypeError as exc:
+        found = Limiter(LimiterError(str(exc)), name=name)
+    return found if found.name else dataclasses.replace(found, name=name or _spell(found.rate))
+
+
+def _spell(rate: Any) -> str:
+    """Return what a limiter without a name is called, the same in each process."""
+    if not callable(rate):
+        return str(rate)
+    named = rate if hasattr(rate, "__qualname__") and hasattr(rate, "__module__") else type(rate)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def read_limiter(value: Any, name: str = "") -> Limiter:
@@ -178,7 +201,7 @@ def asker_of(kind: Any, request: Any) -> str | None:
         return f"{kind.lower()}:{value}" if value else address_of(request)
     if isinstance(kind, str) and kind in ASKERS:
         return ASKERS[kind](request)
-    key = _function(kind)(request)
+    key = _call(kind, request)
     return None if key is None else name_of_key(key)
 
 
@@ -232,7 +255,7 @@ def _attribute(request: Any, path: str) -> Any:
 
 
 def _ask_plan(plan: Any, request: Any) -> Any:
-    return _attribute(request, plan) if is_attribute(plan) else _function(plan)(request)
+    return _attribute(request, plan) if is_attribute(plan) else _call(plan, request)
 
 
 def is_attribute(plan: Any) -> bool:
@@ -245,9 +268,28 @@ def _called(value: Any, request: Any) -> Any:
     return value(request) if callable(value) else value
 
 
+def _call(value: Any, request: Any) -> Any:
+    function = _function(value)
+    if not callable(function):
+        raise LimiterError(f"{value!r} is no function, nor what stands for one")
+    return function(request)
+
+
 def _function(value: Any) -> Any:
     """Return the function that a dotted path names; anything else as it is."""
-    return import_string(value) if is_path(value) else value
+    if not is_path(value):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as exc:
+        raise LimiterError(str(exc)) from exc
+
+
+def _listed(value: Any) -> Any:
+    """Return a list as it is: the characters of a text would be taken for what it has."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise LimiterError(f"{value!r} is no list")
+    return value
 
 
 def is_path(value: Any) -> bool:
@@ -269,7 +311,23 @@ PARTS: Mapping[str, Callable[[Any], str]] = {"method": _method, "endpoint": _end
 """What ``Limiter.per`` may name, and what is told apart by it."""
 
 
+def _part(name: Any, request: Any) -> str:
+    if name not in PARTS:
+        raise LimiterError(f"{name!r} has no counters of its own")
+    return PARTS[name](request)
+
+
 def limits_of(limiters: Iterable[Limiter], request: Any) -> list[tuple[Limiter, Limit]]:
-    """Return limiters that count a request, each with what it is counted for."""
-    found = [(limiter, limiter.limit(request)) for limiter in limiters]
+    """Return limiters that count a request, each with what it is counted for.
+
+    One with a mistake has a limit that cannot be counted.
+    """
+    found = [(limiter, _limit_of(limiter, request)) for limiter in limiters]
     return [(limiter, limit) for limiter, limit in found if limit is not None]
+
+
+def _limit_of(limiter: Limiter, request: Any) -> Limit | None:
+    try:
+        return limiter.limit(request)
+    except LimiterError as exc:
+        return limiter.limit_of("", exc)

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -53,6 +54,10 @@ __all__ = [
     "take",
 ]
 
+_IS_LEGIBLE = re.compile(r"(user|address):.*|token:[^:]*:[0-9]{1,19}", re.DOTALL).fullmatch
+"""Tells whether an asker may be logged. The key of a token's row may be the token, as in DRF's own
+``authtoken``, unless it is a number."""
+
 POLICIES = ("open", "closed", "local")
 """What a limit may do that cannot be counted."""
 
@@ -77,7 +82,7 @@ class Limit(NamedTuple):
     who: str
     """Who asks, different for different ones; of any length, with any characters."""
     rates: Any
-    """As ``parse_rates`` takes them."""
+    """As ``parse_rates`` takes them, or the ``ValueError`` that says why there are none."""
     window: str = "fixed"
     cost: Any = 1
     on_failure: Any = UNSET
@@ -98,6 +103,8 @@ class Limit(NamedTuple):
 
         Raises ``ValueError`` for what is no rate, cost or window.
         """
+        if isinstance(self.rates, ValueError):
+            raise self.rates
         if type(self.cost) is not int or self.cost < 1:
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
         if self.window not in WINDOWS:
@@ -128,6 +135,11 @@ class Told(NamedTuple):
     def refuses(self) -> bool:
         """Whether the request may not pass."""
         return self.usage.is_exceeded and not self.limit.is_shadow
+
+    def let_in(self) -> Told:
+        """Return the same of a request that was let in, whatever has been counted since."""
+        hits = min(self.usage.hits, self.usage.limit)
+        return self._replace(usage=self.usage._replace(hits=hits))
 
     @property
     def name(self) -> str:
@@ -315,16 +327,15 @@ def _tell_exceeded(told: Iterable[Told], request: Any) -> None:
 
 def _legible(told: Told) -> str:
     """Return who asked, for a log; of what a client or other code has named only a digest."""
-    is_ours = told.limit.who.startswith(("user:", "token:", "address:"))
-    return json.dumps(told.limit.who) if is_ours else told.counter.asker[:8]
+    return json.dumps(told.limit.who) if _IS_LEGIBLE(told.limit.who) else told.counter.asker[:8]
 
 
 def _tightest(told: Iterable[Told]) -> Usage | None:
     """Return the usage that decides; one in shadow is never exceeded."""
     found = tightest(told)
-    if found is None or not found.limit.is_shadow:
-        return None if found is None else found.usage
-    return found.usage._replace(hits=min(found.usage.hits, found.usage.limit))
+    if found is None:
+        return None
+    return found.let_in().usage if found.limit.is_shadow else found.usage
 
 
 def tightest(told: Iterable[Told]) -> Told | None:
@@ -381,9 +392,16 @@ def _laravels(told: Told) -> dict[str, str]:
 
 def _drafts(told: Sequence[Told]) -> dict[str, str]:
     named = [(_quoted(each.name), each.counter.rate, each.usage) for each in told]
-    policies = [f"{name};q={rate.limit};w={rate.seconds}" for name, rate, _usage in named]
-    standing = [f"{n};r={usage.remaining};t={usage.retry_after}" for n, _rate, usage in named]
+    policies = [f"{name};q={_whole(rate.limit)};w={rate.seconds}" for name, rate, _usage in named]
+    standing = [
+        f"{name};r={_whole(usage.remaining)};t={usage.retry_after}" for name, _rate, usage in named
+    ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standing)}
+
+
+def _whole(number: int) -> int:
+    """Return a whole number of structured fields, which have 15 digits at most (section 3.3.1)."""
+    return min(number, 10**15 - 1)
 
 
 def _quoted(text: str) -> str:
@@ -409,3 +427,9 @@ def show(view: Any, told: Sequence[Told]) -> None:
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
         headers["Cache-Control"] = "no-store"
+
+
+def has_refused(view: Any) -> bool:
+    """Tell whether a limit that ``show`` was given has refused the view's request."""
+    told: dict[Any, Told] = getattr(view, "_limits_told", {})
+    return any(each.refuses for each in told.values())
