@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from rest_framework import status
-from rest_framework.exceptions import Throttled
 from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
@@ -49,9 +49,10 @@ class LimitThrottle(BaseThrottle):
 
     def tell(self, request: Any, view: Any, told: Sequence[limits.Told]) -> bool:
         """Show how limits stand, and tell whether the request passes."""
+        is_first = not limits.has_refused(view)
         limits.show(view, told)
         self.refusal = limits.tightest(each for each in told if each.refuses)
-        if self.refusal is not None:
+        if self.refusal is not None and is_first:
             emit_for_auth("throttled", request, reason=self.refusal.scope)
         return self.refusal is None
 
@@ -184,8 +185,10 @@ class LimiterThrottle(LimitThrottle):
         if not any(each.refuses for each in told):
             told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
         passes = self.tell(request, view, told)
-        if passes and answered:
-            self.count_answer(request, view, answered)
+        # What could not be looked at is not tried again; what has refused in shadow has said so.
+        pending = [(limiter, limit) for limiter, limit in answered if _lets_in(told, limit)]
+        if passes and pending:
+            self.count_answer(request, view, pending)
         return passes
 
     def count_answer(
@@ -199,22 +202,40 @@ class LimiterThrottle(LimitThrottle):
         finalize = view.finalize_response
 
         def finalize_response(again: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            counted = [limit for limiter, limit in answered if limiter.counts(response)]
-            if not self._count(request, view, counted) and status.is_client_error(
-                response.status_code
-            ):
-                response = view.handle_exception(Throttled(self.wait()))
+            # DRF says what is wrong with a view that returns something else.
+            if isinstance(response, HttpResponseBase) and not limits.has_refused(view):
+                counted = [limit for limiter, limit in answered if limiter.counts(response)]
+                is_error = response.status_code >= status.HTTP_400_BAD_REQUEST
+                if not self._count(request, view, counted, can_refuse=is_error):
+                    response = self._refuse(again, view, response)
             return finalize(again, response, *args, **kwargs)
 
         # DRF has a view of its own for each request, and no other moment at which errors are known.
         view.finalize_response = finalize_response
 
-    def _count(self, request: Any, view: Any, counted: Sequence[limits.Limit]) -> bool:
+    def _count(
+        self, request: Any, view: Any, counted: Sequence[limits.Limit], *, can_refuse: bool
+    ) -> bool:
         try:
-            return self.tell(request, view, limits.take(counted, request))
+            told = limits.take(counted, request)
         except LimitUnavailable:
             # It could be looked at before, or nobody would have been let in.
             return True
+        return self.tell(request, view, told if can_refuse else [each.let_in() for each in told])
+
+    def _refuse(self, request: Any, view: Any, response: Any) -> Any:
+        """Return what the view answers to one too many, by its own ``throttled``."""
+        try:
+            view.throttled(request, self.wait())
+        except Exception as exc:  # noqa: BLE001 - a view may raise what it likes
+            return view.handle_exception(exc)
+        return response
+
+
+def _lets_in(told: Sequence[limits.Told], limit: limits.Limit) -> bool:
+    """Tell whether a limit could be looked at, and has room."""
+    usages = [each.usage for each in told if each.limit is limit]
+    return bool(usages) and not any(usage.is_exceeded for usage in usages)
 
 
 def limited_by(*limiters: Any) -> type[LimiterThrottle]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from connectnow_api.limiters import Limiter
 from connectnow_api.limits import hit
@@ -14,7 +16,7 @@ from connectnow_api.signals import limit_exceeded
 from connectnow_api.throttling import AnonRateThrottle, LimiterThrottle, limited_by
 from tests.conftest import Mount
 
-from .views import Ask, Issue, View, limited, remaining, shown
+from .views import Ask, Issue, View, limited, remaining, shown, signed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
@@ -130,3 +132,32 @@ def test_a_limit_that_refuses_is_told_as_well(ask: Ask, caplog: Any, exceeded: l
     assert [ask([LimiterThrottle], limiters=own).status_code for _ in range(2)] == [200, 429]
     assert exceeded == [("api", "/flat/x", 1, 2, False)]
     assert lines(caplog) == []
+
+
+def test_each_would_be_refusal_is_one_line(ask: Ask, caplog: Any, exceeded: list[Any]) -> None:
+    """Also where a limit is looked at before the view and counted after it."""
+    own = Limiter("1/d", answers=[404], by="address", shadow=True, name="misses")
+    for _ in range(3):
+        ask([LimiterThrottle], "?fail=404", limiters=own)
+    line = 'Limit "misses" would have refused "address:127.0.0.1": 2 of 1/86400s'
+    assert lines(caplog) == [line] * 2
+    assert exceeded == [("misses", "/flat/x", 1, 2, True)] * 2
+
+
+def test_a_token_whose_key_is_the_token_is_not_named(ask: Ask, user: Any, caplog: Any) -> None:
+    """Django REST framework's own are such, and so are sessions."""
+    own = Limiter("0/d", shadow=True, name="own")
+    for key in ("5ec4e7" * 6, "7" * 40):
+        signed_by = signed(user, Session(session_key=key))
+        ask([LimiterThrottle], limiters=own, authentication_classes=signed_by)
+    assert len(lines(caplog)) == 2
+    assert "5ec4e7" not in caplog.text
+    assert "77777" not in caplog.text
+
+
+def test_a_user_is_named_in_one_line(ask: Ask, caplog: Any) -> None:
+    who = SimpleNamespace(pk="ada\r\nGET \ud800", is_authenticated=True)
+    own = Limiter("0/d", by="user", shadow=True, name="own")
+    ask([LimiterThrottle], limiters=own, authentication_classes=signed(who))
+    (line,) = lines(caplog)
+    assert '"user:SimpleNamespace:ada\\r\\nGET \\ud800"' in line
