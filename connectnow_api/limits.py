@@ -112,7 +112,11 @@ class Limit(NamedTuple):
             raise ValueError(f"the counter {self.counter!r} is one number, and counts one rate")
         scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
-        return [Counter(scope, asker, rate, self.window, self.cost, shares) for rate in rates]
+        return [
+            # What costs more than there is, is refused; and stores cannot add any number.
+            Counter(scope, asker, rate, self.window, min(self.cost, rate.limit + 1), shares)
+            for rate in rates
+        ]
 
     @property
     def counter_scope(self) -> str:
@@ -418,7 +422,8 @@ def show(view: Any, told: Sequence[Told]) -> None:
     # A counter that is asked twice is told once, as it stands last.
     known: dict[Any, Told] = getattr(view, "_limits_told", {})
     view._limits_told = {**known, **{(each.scope, each.counter): each for each in told}}
-    headers.update(headers_of([*view._limits_told.values()]))
+    # A view may have them from its class, in one mapping for all requests.
+    view.headers = {**headers, **headers_of([*view._limits_told.values()])}
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
-        headers["Cache-Control"] = "no-store"
+        view.headers["Cache-Control"] = "no-store"
