@@ -495,13 +495,14 @@ def main() -> None:
     if arguments.race:
         race(arguments.race)
         return
-    rounds = 15 if arguments.short else 100
+    rounds = 15 if arguments.short else 200
     with redis_server() as url:
         configure(url)
         import redis
 
         server = redis.Redis.from_url(url).info("server")["redis_version"]
         known = [f"{package} {version(package)}" for package in PACKAGES]
+        known += [f"{'with' if redis.utils.HIREDIS_AVAILABLE else 'without'} hiredis"]
         python = ".".join(map(str, sys.version_info[:3]))
         print(f"Python {python}, Redis {server}, {', '.join(known)}\n")
         if arguments.only in (None, "cost"):
