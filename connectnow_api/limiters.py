@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
+from django.http import Http404
 from django.utils.module_loading import import_string
+from rest_framework.exceptions import APIException
 
-from .limits import Limit, client_address, name_of_address
+from .limits import Limit, client_address, go_without, name_of_address
+from .rates import Rate, is_pair
 from .settings import UNSET, api_settings
 
+TOO_MANY = 429
 DEFAULT = "default"
 """The limiter of views that name none, if there is one of this name."""
 
@@ -61,7 +67,13 @@ class Limiter:
     shadow: Any = UNSET
     """Whether it only tells what it would have refused; ``UNSET``: as ``SHADOW_LIMITS`` says."""
     name: str = ""
-    """What its counters, headers and log lines are called; the key in ``LIMITERS`` unless given."""
+    """What its counters, headers and log lines are called. Unless given, its key in ``LIMITERS``;
+    without one it is called after its rate, and counts together with others of that name."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no methods that are needed; raise ``TypeError``."""
+        if not isinstance(self.plans, Mapping):
+            raise TypeError("plans has to be a mapping of plans to rates")
 
     @property
     def is_shadow(self) -> bool:
@@ -71,7 +83,7 @@ class Limiter:
     def limit(self, request: Any) -> Limit | None:
         """Return what a request is counted for; ``None``: it is not.
 
-        Raises whatever its functions raise.
+        Raises whatever its functions raise, and whatever comes of fields that cannot be.
         """
         if not self.applies_to(request):
             return None
@@ -125,12 +137,16 @@ class Limiter:
         return parts[0] if len(parts) == 1 else json.dumps(parts)
 
     def counts(self, response: Any) -> bool:
-        """Tell whether an answer counts."""
+        """Tell whether an answer counts; a 429 does if it is named, since limits answer it.
+
+        Raises whatever its function raises.
+        """
         wanted = _function(self.answers)
         if callable(wanted):
             return bool(wanted(response))
         status = response.status_code
-        return any(each in (status, f"{status // 100}xx") for each in wanted)
+        kind = "" if status == TOO_MANY else f"{status // 100}xx"
+        return any(each in (status, kind) for each in wanted)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))
@@ -149,7 +165,24 @@ def find_limiter(value: Any) -> Limiter:
         found = read_limiter(api_settings.limiters[value] if is_name else value, name)
     except (KeyError, TypeError):
         found = Limiter(rate="", name=name)
-    return found if found.name else dataclasses.replace(found, name=name or str(found.rate))
+    return found if found.name else dataclasses.replace(found, name=name or say_rate(found.rate))
+
+
+def dotted(function: Any) -> str:
+    """Return the dotted name of a function, or of the class of something that can be called."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def say_rate(rate: Any) -> str:
+    """Return a rate, several, or what decides it, as somebody would write it."""
+    if rate is None:
+        return "none"
+    if callable(rate):
+        return dotted(rate)
+    if is_pair(rate):
+        return str(Rate(*rate))
+    return ", ".join(map(say_rate, rate)) if isinstance(rate, list | tuple) else str(rate)
 
 
 def read_limiter(value: Any, name: str = "") -> Limiter:
@@ -167,7 +200,7 @@ def read_limiter(value: Any, name: str = "") -> Limiter:
 
 def limiters_of(named: Any) -> list[Limiter]:
     """Return the limiters that a view names: one or a list, of names, rates and ``Limiter``s."""
-    several = isinstance(named, list | tuple) and not isinstance(named, Limiter)
+    several = isinstance(named, list | tuple) and not is_pair(named)
     return [find_limiter(each) for each in (named if several else [named])]
 
 
@@ -218,8 +251,11 @@ def _name(what: str, row: Any) -> str | None:
     key = getattr(row, "pk", None)
     if key is None:
         return None
-    kind = row._meta.label_lower if hasattr(row, "_meta") else row.__class__.__qualname__
-    return f"{what}:{kind}:{key}"
+    kind = type(row)
+    name = (
+        row._meta.label_lower if hasattr(row, "_meta") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    return f"{what}:{name}:{key}"
 
 
 def _attribute(request: Any, path: str) -> Any:
@@ -261,8 +297,11 @@ def _method(request: Any) -> str:
 
 
 def _endpoint(request: Any) -> str:
+    """Return the name of a request's URL, which format suffixes do not change, else its route."""
     match = getattr(request, "resolver_match", None)
-    return str(match.route) if match else str(request.path_info)
+    if not match:
+        return str(request.path_info)
+    return str(match.view_name if match.url_name else match.route)
 
 
 PARTS: Mapping[str, Callable[[Any], str]] = {"method": _method, "endpoint": _endpoint}
@@ -270,6 +309,24 @@ PARTS: Mapping[str, Callable[[Any], str]] = {"method": _method, "endpoint": _end
 
 
 def limits_of(limiters: Iterable[Limiter], request: Any) -> list[tuple[Limiter, Limit]]:
-    """Return limiters that count a request, each with what it is counted for."""
-    found = [(limiter, limiter.limit(request)) for limiter in limiters]
+    """Return limiters that count a request, each with what it is counted for.
+
+    One whose functions fail cannot be counted, and does what it does then; what they refuse, by an
+    exception of DRF's or Django's, is refused.
+    """
+    found = []
+    for limiter in limiters:
+        with failures_of(limiter):
+            found.append((limiter, limiter.limit(request)))
     return [(limiter, limit) for limiter, limit in found if limit is not None]
+
+
+@contextmanager
+def failures_of(limiter: Limiter) -> Iterator[None]:
+    """Take what fails inside for a limit that cannot be counted; raise ``LimitUnavailable``."""
+    try:
+        yield
+    except (APIException, Http404, PermissionDenied):
+        raise
+    except Exception as exc:  # noqa: BLE001 - the functions are other people's
+        go_without([limiter.limit_of("", None)], exc)

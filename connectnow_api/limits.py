@@ -11,6 +11,7 @@ import ipaddress
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from .engines import (
     Usage,
     digest,
     get_engine,
+    say_what_failed,
 )
 from .exceptions import LimitUnavailable
 from .outages import Outages
@@ -61,6 +63,8 @@ FAILED_AUTH = "failed_auth"
 
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
+_LEGIBLE = re.compile(r"(user|token):\w+\.\w+:[0-9a-f-]{1,36}|address:[0-9a-f.:]*(/64)?", re.ASCII)
+"""Who asks, as our limiters and throttles name them; other code may name whatever it likes."""
 _local = MemoryEngine()
 
 
@@ -96,18 +100,19 @@ class Limit(NamedTuple):
     def counters(self) -> list[Counter]:
         """Return its counters, one for each rate.
 
-        Raises ``ValueError`` for what is no rate, cost or window.
+        Raises ``ValueError`` for what is no rate, cost or window, and for several rates with one
+        ``counter``.
         """
         if type(self.cost) is not int or self.cost < 1:
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
         if self.window not in WINDOWS:
             raise ValueError(f"there is no window {self.window!r}")
+        rates = parse_rates(self.rates)
+        if self.counter is not None and len(rates) > 1:
+            raise ValueError(f"the counter {self.counter!r} is one number, and counts one rate")
         scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
-        return [
-            Counter(scope, asker, rate, self.window, self.cost, shares)
-            for rate in parse_rates(self.rates)
-        ]
+        return [Counter(scope, asker, rate, self.window, self.cost, shares) for rate in rates]
 
     @property
     def counter_scope(self) -> str:
@@ -139,6 +144,11 @@ class Told(NamedTuple):
         """The limit's name."""
         return self.limit.scope
 
+    def as_passing(self) -> Told:
+        """Return it as of a request that passes, and was one too many."""
+        usage = self.usage
+        return self._replace(usage=usage._replace(hits=min(usage.hits, usage.limit)))
+
     def outranks(self, other: Told) -> bool:
         """Tell whether a client needs to know of this one rather than of the other."""
         if self.refuses != other.refuses:
@@ -151,18 +161,19 @@ def is_enabled() -> bool:
     return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
 
 
-def take(limits: Iterable[Limit], request: Any = None) -> list[Told]:
+def take(limits: Iterable[Limit], request: Any = None, *, tells_shadow: bool = True) -> list[Told]:
     """Count a request against several limits at once, and return how each of their counters stands.
 
     If one refuses, none has counted it, but for races that the request loses. Limits in shadow are
-    counted if the others let pass. What cannot be counted is left out, or counted in this process
-    (``"local"``); raises ``LimitUnavailable`` for a limit that is ``"closed"`` then.
+    counted if the others let pass, and told of, unless that was done before (``tells_shadow``).
+    What cannot be counted is left out, or counted in this process (``"local"``); raises
+    ``LimitUnavailable`` for a limit that is ``"closed"`` then.
     """
     wanted = [*limits] if is_enabled() else []
     told = _ask(_hit, [limit for limit in wanted if not limit.is_shadow])
     if not any(each.refuses for each in told):
         told += _ask(_hit, [limit for limit in wanted if limit.is_shadow])
-    _tell_exceeded(told, request)
+    _tell_exceeded((each for each in told if tells_shadow or not each.limit.is_shadow), request)
     return told
 
 
@@ -188,11 +199,14 @@ def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any)
     """Count a request of ``who`` against ``rate``, or a list of rates, and return how it stands.
 
     Each (scope, rate, who) has a counter of its own; of several rates the one that a client needs
-    to know is returned. ``fields`` are those of ``Limit``: ``window``, ``cost``, ``counter``.
+    to know is returned. ``fields`` are those of ``Limit``: ``window``, ``counter``, and ``cost``,
+    of which 0 only looks.
     ``None``: limits are switched off, or could not be counted, which includes a rate that cannot be
     read, and ``on_failure``, else the setting ``ON_CACHE_FAILURE``, is ``"open"``. ``"local"``
     counts in this process then, and ``"closed"`` raises ``LimitUnavailable``.
     """
+    if fields.get("cost") == 0:
+        return peek(scope, rate, who, on_failure, **{**fields, "cost": 1})
     return _tightest(take([_limit(scope, rate, who, on_failure, **fields)]))
 
 
@@ -252,7 +266,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
         try:
             counters = _countable(limit, engine)
         except ValueError as exc:
-            _go_without([limit], exc)
+            go_without([limit], exc)
             continue
         countable.append(limit)
         pairs += [(limit, counter) for counter in counters]
@@ -261,7 +275,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     try:
         usages = ask(engine, [counter for _limit, counter in pairs])
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
-        _go_without(countable, exc)
+        go_without(countable, exc)
         pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
         usages = ask(_local, [counter for _limit, counter in pairs]) if pairs else []
     return [
@@ -284,11 +298,12 @@ def _countable(limit: Limit, engine: Engine) -> list[Counter]:
     return limit.counters()
 
 
-def _go_without(limits: Sequence[Limit], exc: Exception) -> None:
+def go_without(limits: Sequence[Limit], exc: Exception) -> None:
     """Tell that limits cannot be counted; raise ``LimitUnavailable`` if one of them is closed."""
     for limit in limits:
         cache_unavailable.send_robust(sender=limit.scope, exception=exc)
-        _outages.report(f"Limit {limit.scope!r} cannot be counted", exc)
+        # A library may quote the whole URI of its server.
+        _outages.report(f"Limit {limit.scope!r} cannot be counted", exc, say_what_failed(exc))
     if any(limit.policy == "closed" and not limit.is_shadow for limit in limits):
         raise LimitUnavailable
 
@@ -314,8 +329,8 @@ def _tell_exceeded(told: Iterable[Told], request: Any) -> None:
 
 def _legible(told: Told) -> str:
     """Return who asked, for a log; of what a client or other code has named only a digest."""
-    is_ours = told.limit.who.startswith(("user:", "token:", "address:"))
-    return json.dumps(told.limit.who) if is_ours else told.counter.asker[:8]
+    is_legible = _LEGIBLE.fullmatch(told.limit.who)
+    return json.dumps(told.limit.who) if is_legible else told.counter.asker[:8]
 
 
 def _tightest(told: Iterable[Told]) -> Usage | None:

@@ -8,6 +8,7 @@ All are read with each request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from rest_framework import status
@@ -21,6 +22,7 @@ from .exceptions import LimitUnavailable
 from .limiters import (
     DEFAULT,
     Limiter,
+    failures_of,
     limiters_of,
     limits_of,
     name_of_token,
@@ -199,22 +201,34 @@ class LimiterThrottle(LimitThrottle):
         finalize = view.finalize_response
 
         def finalize_response(again: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            counted = [limit for limiter, limit in answered if limiter.counts(response)]
-            if not self._count(request, view, counted) and status.is_client_error(
-                response.status_code
-            ):
+            told = self._count(request, response, answered)
+            if not can_be_refused(response):
+                told = [each.as_passing() for each in told]
+            if not self.tell(request, view, told):
                 response = view.handle_exception(Throttled(self.wait()))
             return finalize(again, response, *args, **kwargs)
 
         # DRF has a view of its own for each request, and no other moment at which errors are known.
         view.finalize_response = finalize_response
 
-    def _count(self, request: Any, view: Any, counted: Sequence[limits.Limit]) -> bool:
-        try:
-            return self.tell(request, view, limits.take(counted, request))
-        except LimitUnavailable:
-            # It could be looked at before, or nobody would have been let in.
-            return True
+    def _count(
+        self, request: Any, response: Any, answered: Sequence[tuple[Limiter, limits.Limit]]
+    ) -> list[limits.Told]:
+        """Count an answer; a store or a function that fails by now refuses nobody any more."""
+        counted = []
+        with suppress(LimitUnavailable):
+            for limiter, limit in answered:
+                with failures_of(limiter):
+                    counted += [limit] if limiter.counts(response) else []
+            # Of shadows was told when the request came.
+            return limits.take(counted, request, tells_shadow=False)
+        return []
+
+
+def can_be_refused(response: Any) -> bool:
+    """Tell whether an answer may still become a 429: an error, and none that is under way."""
+    is_error = status.is_client_error(response.status_code)
+    return is_error and not getattr(response, "streaming", False)
 
 
 def limited_by(*limiters: Any) -> type[LimiterThrottle]:

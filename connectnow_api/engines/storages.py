@@ -51,6 +51,10 @@ def connect(uri: str, options: Mapping[str, Any]) -> Engine:
     kind = next((kind for kind in TIME_OUTS if uri.startswith(kind)), "")
     given = {**TIME_OUTS.get(kind, {}), **options}
     prefix = given.pop("key_prefix", PREFIX)
+    if "+sentinel://" in uri:
+        # What asks sentinels has time-outs of its own, and would go on trying for a minute.
+        patience = {**TIME_OUTS["redis"], "retry": None}
+        given["sentinel_kwargs"] = {**patience, **given.get("sentinel_kwargs", {})}
     storage = storage_from_string(uri, **given)
     if isinstance(storage, MemoryStorage):
         return MemoryEngine()
@@ -119,8 +123,8 @@ class RedisEngine:
     ) -> None:
         self._connection: Any = storage.get_connection()
         self._prefix, self._clock = prefix, clock
-        self._source = files(__package__).joinpath("count.lua").read_bytes()
-        self._digest = hashlib.sha1(self._source, usedforsecurity=False).hexdigest()
+        self._source = files(__package__).joinpath("count.lua").read_text("utf-8")
+        self._sha = hashlib.sha1(self._source.encode(), usedforsecurity=False).hexdigest()
         library = storage.dependencies[storage.target_server].module
         self._no_script: type[Exception] = library.exceptions.NoScriptError
         # The nodes of a cluster have one asker's counters in one place, and run no script for two.
@@ -131,8 +135,6 @@ class RedisEngine:
 
         Of a cluster that is so for each asker. Counters of two are looked at first, then added to.
         """
-        if not self._is_cluster:
-            return self._hit(counters)
         groups = self._groups(counters)
         if len(groups) > 1:
             refused = weigh(self.peek(counters), counters)
@@ -160,7 +162,7 @@ class RedisEngine:
         A shared counter has no rate, ``""``.
         """
         prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix)
-        for found in self._connection.scan_iter(match=f"{prefix}:*:{scope}:*", count=1000):
+        for found in self._connection.scan_iter(match=f"{prefix}:{{*}}:{scope}:*", count=1000):
             text = found.decode() if isinstance(found, bytes) else found
             asker, _scope, rate, window = text.split(":")[-4:]
             yield asker.strip("{}"), rate, window
@@ -182,15 +184,15 @@ class RedisEngine:
         return bool(said[1]), usages
 
     def _ask(self, keys: list[str], arguments: list[Any]) -> Any:
-        """Return what the script returns; a server that does not know it learns it.
+        """Return what the script returns; a server that was started meanwhile is told it again.
 
-        The client's own way of running a script takes noticeably longer.
+        The clients' own way of running a script takes some microseconds more.
         """
-        said = (len(keys), *keys, *arguments)
+        ask, given = self._connection.execute_command, (len(keys), *keys, *arguments)
         try:
-            return self._connection.execute_command("EVALSHA", self._digest, *said)
+            return ask("EVALSHA", self._sha, *given)
         except self._no_script:
-            return self._connection.execute_command("EVAL", self._source, *said)
+            return ask("EVAL", self._source, *given)
 
 
 class LimitsEngine:
