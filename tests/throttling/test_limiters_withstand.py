@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import pytest
 
-from connectnow_api.limiters import Limiter, find_limiter
 from connectnow_api.limits import Limit, hit, peek, take
-from connectnow_api.throttling import LimiterThrottle
-
-from .views import CLOSED, Ask, remaining, shown
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
