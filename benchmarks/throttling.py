@@ -495,19 +495,20 @@ def main() -> None:
     if arguments.race:
         race(arguments.race)
         return
-    rounds = 15 if arguments.short else 100
+    rounds = 10 if arguments.short else 200
     with redis_server() as url:
         configure(url)
         import redis
 
         server = redis.Redis.from_url(url).info("server")["redis_version"]
         known = [f"{package} {version(package)}" for package in PACKAGES]
+        known += [f"{'with' if redis.utils.HIREDIS_AVAILABLE else 'without'} hiredis"]
         python = ".".join(map(str, sys.version_info[:3]))
         print(f"Python {python}, Redis {server}, {', '.join(known)}\n")
         if arguments.only in (None, "cost"):
             show_cost(url, rounds)
         if arguments.only in (None, "sizing"):
-            show_operations(url, 3 if arguments.short else 15)
+            show_operations(url, 2 if arguments.short else 15)
             show_memory(url)
         if arguments.only in (None, "admitted"):
             show_admitted(url, 1 if arguments.short else 3)

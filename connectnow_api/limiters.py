@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
+from django.http import Http404
 from django.utils.module_loading import import_string
+from rest_framework.exceptions import APIException
 
-from .limits import Limit, client_address, name_of_address
+from .limits import Limit, client_address, go_without, name_of_address
+from .rates import Rate, is_pair
 from .settings import UNSET, api_settings
 
+TOO_MANY = 429
 DEFAULT = "default"
 """The limiter of views that name none, if there is one of this name."""
-
-
-class LimiterError(ValueError):
-    """A limiter says what it cannot: ``manage.py check`` reports it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,13 @@ class Limiter:
     shadow: Any = UNSET
     """Whether it only tells what it would have refused; ``UNSET``: as ``SHADOW_LIMITS`` says."""
     name: str = ""
-    """What its counters, headers and log lines are called; the key in ``LIMITERS`` unless given."""
+    """What its counters, headers and log lines are called. Unless given, its key in ``LIMITERS``;
+    without one it is called after its rate, and counts together with others of that name."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has no methods that are needed; raise ``TypeError``."""
+        if not isinstance(self.plans, Mapping):
+            raise TypeError("plans has to be a mapping of plans to rates")
 
     @property
     def is_shadow(self) -> bool:
@@ -75,11 +83,10 @@ class Limiter:
     def limit(self, request: Any) -> Limit | None:
         """Return what a request is counted for; ``None``: it is not.
 
-        Raises ``LimiterError`` for fields that are none, and whatever its functions raise.
+        Raises whatever its functions raise, and whatever comes of fields that cannot be.
         """
         if not self.applies_to(request):
             return None
-        self.get_answers()
         rate, cost = self.get_rate(request), _called(self.cost, request)
         who = None if rate is None or cost == 0 else self.get_asker(request)
         return None if who is None else self.limit_of(who, rate, cost)
@@ -99,9 +106,7 @@ class Limiter:
 
     def applies_to(self, request: Any) -> bool:
         """Tell whether the request's method is limited."""
-        methods = {method.upper() for method in _listed(self.methods)}
-        # HEAD goes with GET here, too.
-        return not methods or not methods.isdisjoint({request.method, _method(request)})
+        return not self.methods or _method(request) in {method.upper() for method in self.methods}
 
     def get_rate(self, request: Any) -> Any:
         """Return rate or rates of a request, ``None`` for no limit."""
@@ -110,7 +115,7 @@ class Limiter:
             return own
         if self.plans:
             plan = _ask_plan(self.plan, request)
-            if isinstance(plan, Hashable) and plan in self.plans:
+            if plan in self.plans:
                 return _called(self.plans[plan], request)
         is_known = self.guest_rate is UNSET or name_of_token(request) or name_of_user(request)
         return _called(self.rate if is_known else self.guest_rate, request)
@@ -128,22 +133,20 @@ class Limiter:
         """Return those of ``kinds`` as one who asks, with what ``per`` tells apart."""
         if None in askers:
             return None
-        apart = [f"{part}:{_part(part, request)}" for part in _listed(self.per)]
-        parts = [*askers, *apart]
+        parts = [*askers, *(f"{part}:{PARTS[part](request)}" for part in self.per)]
         return parts[0] if len(parts) == 1 else json.dumps(parts)
 
     def counts(self, response: Any) -> bool:
-        """Tell whether an answer counts."""
-        wanted = self.get_answers()
+        """Tell whether an answer counts; a 429 does if it is named, since limits answer it.
+
+        Raises whatever its function raises.
+        """
+        wanted = _function(self.answers)
         if callable(wanted):
             return bool(wanted(response))
         status = response.status_code
-        return any(each in (status, f"{status // 100}xx") for each in wanted)
-
-    def get_answers(self) -> Any:
-        """Return which answers count, as a list or a function."""
-        wanted = _function(self.answers)
-        return wanted if callable(wanted) else _listed(wanted)
+        kind = "" if status == TOO_MANY else f"{status // 100}xx"
+        return any(each in (status, kind) for each in wanted)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))
@@ -153,26 +156,33 @@ def find_limiter(value: Any) -> Limiter:
     """Return a ``Limiter``, the one that ``LIMITERS`` has of a name, or a new one of rates.
 
     A name that is not there, or fields that are none, are mistakes that ``manage.py check``
-    reports. Meanwhile it is a limiter whose rate says why there is none, which is treated as one
-    that cannot be counted.
+    reports. Meanwhile it is a limiter without a rate, which is treated as one that cannot be
+    counted.
     """
     is_name = isinstance(value, str) and "/" not in value
     name = value if is_name else ""
     try:
         found = read_limiter(api_settings.limiters[value] if is_name else value, name)
-    except KeyError:
-        found = Limiter(LimiterError(f"there is no limiter {value!r}"), name=name)
-    except TypeError as exc:
-        found = Limiter(LimiterError(str(exc)), name=name)
-    return found if found.name else dataclasses.replace(found, name=name or _spell(found.rate))
+    except (KeyError, TypeError):
+        found = Limiter(rate="", name=name)
+    return found if found.name else dataclasses.replace(found, name=name or say_rate(found.rate))
 
 
-def _spell(rate: Any) -> str:
-    """Return what a limiter without a name is called, the same in each process."""
-    if not callable(rate):
-        return str(rate)
-    named = rate if hasattr(rate, "__qualname__") and hasattr(rate, "__module__") else type(rate)
+def dotted(function: Any) -> str:
+    """Return the dotted name of a function, or of the class of something that can be called."""
+    named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}.{named.__qualname__}"
+
+
+def say_rate(rate: Any) -> str:
+    """Return a rate, several, or what decides it, as somebody would write it."""
+    if rate is None:
+        return "none"
+    if callable(rate):
+        return dotted(rate)
+    if is_pair(rate):
+        return str(Rate(*rate))
+    return ", ".join(map(say_rate, rate)) if isinstance(rate, list | tuple) else str(rate)
 
 
 def read_limiter(value: Any, name: str = "") -> Limiter:
@@ -190,7 +200,7 @@ def read_limiter(value: Any, name: str = "") -> Limiter:
 
 def limiters_of(named: Any) -> list[Limiter]:
     """Return the limiters that a view names: one or a list, of names, rates and ``Limiter``s."""
-    several = isinstance(named, list | tuple) and not isinstance(named, Limiter)
+    several = isinstance(named, list | tuple) and not is_pair(named)
     return [find_limiter(each) for each in (named if several else [named])]
 
 
@@ -201,7 +211,7 @@ def asker_of(kind: Any, request: Any) -> str | None:
         return f"{kind.lower()}:{value}" if value else address_of(request)
     if isinstance(kind, str) and kind in ASKERS:
         return ASKERS[kind](request)
-    key = _call(kind, request)
+    key = _function(kind)(request)
     return None if key is None else name_of_key(key)
 
 
@@ -241,8 +251,11 @@ def _name(what: str, row: Any) -> str | None:
     key = getattr(row, "pk", None)
     if key is None:
         return None
-    kind = row._meta.label_lower if hasattr(row, "_meta") else row.__class__.__qualname__
-    return f"{what}:{kind}:{key}"
+    kind = type(row)
+    name = (
+        row._meta.label_lower if hasattr(row, "_meta") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    return f"{what}:{name}:{key}"
 
 
 def _attribute(request: Any, path: str) -> Any:
@@ -255,7 +268,7 @@ def _attribute(request: Any, path: str) -> Any:
 
 
 def _ask_plan(plan: Any, request: Any) -> Any:
-    return _attribute(request, plan) if is_attribute(plan) else _call(plan, request)
+    return _attribute(request, plan) if is_attribute(plan) else _function(plan)(request)
 
 
 def is_attribute(plan: Any) -> bool:
@@ -268,28 +281,9 @@ def _called(value: Any, request: Any) -> Any:
     return value(request) if callable(value) else value
 
 
-def _call(value: Any, request: Any) -> Any:
-    function = _function(value)
-    if not callable(function):
-        raise LimiterError(f"{value!r} is no function, nor what stands for one")
-    return function(request)
-
-
 def _function(value: Any) -> Any:
     """Return the function that a dotted path names; anything else as it is."""
-    if not is_path(value):
-        return value
-    try:
-        return import_string(value)
-    except ImportError as exc:
-        raise LimiterError(str(exc)) from exc
-
-
-def _listed(value: Any) -> Any:
-    """Return a list as it is: the characters of a text would be taken for what it has."""
-    if isinstance(value, str) or not isinstance(value, Collection):
-        raise LimiterError(f"{value!r} is no list")
-    return value
+    return import_string(value) if is_path(value) else value
 
 
 def is_path(value: Any) -> bool:
@@ -303,31 +297,36 @@ def _method(request: Any) -> str:
 
 
 def _endpoint(request: Any) -> str:
+    """Return the name of a request's URL, which format suffixes do not change, else its route."""
     match = getattr(request, "resolver_match", None)
-    return str(match.route) if match else str(request.path_info)
+    if not match:
+        return str(request.path_info)
+    return str(match.view_name if match.url_name else match.route)
 
 
 PARTS: Mapping[str, Callable[[Any], str]] = {"method": _method, "endpoint": _endpoint}
 """What ``Limiter.per`` may name, and what is told apart by it."""
 
 
-def _part(name: Any, request: Any) -> str:
-    if name not in PARTS:
-        raise LimiterError(f"{name!r} has no counters of its own")
-    return PARTS[name](request)
-
-
 def limits_of(limiters: Iterable[Limiter], request: Any) -> list[tuple[Limiter, Limit]]:
     """Return limiters that count a request, each with what it is counted for.
 
-    One with a mistake has a limit that cannot be counted.
+    One whose functions fail cannot be counted, and does what it does then; what they refuse, by an
+    exception of DRF's or Django's, is refused.
     """
-    found = [(limiter, _limit_of(limiter, request)) for limiter in limiters]
+    found = []
+    for limiter in limiters:
+        with failures_of(limiter):
+            found.append((limiter, limiter.limit(request)))
     return [(limiter, limit) for limiter, limit in found if limit is not None]
 
 
-def _limit_of(limiter: Limiter, request: Any) -> Limit | None:
+@contextmanager
+def failures_of(limiter: Limiter) -> Iterator[None]:
+    """Take what fails inside for a limit that cannot be counted; raise ``LimitUnavailable``."""
     try:
-        return limiter.limit(request)
-    except LimiterError as exc:
-        return limiter.limit_of("", exc)
+        yield
+    except (APIException, Http404, PermissionDenied):
+        raise
+    except Exception as exc:  # noqa: BLE001 - the functions are other people's
+        go_without([limiter.limit_of("", None)], exc)

@@ -29,6 +29,7 @@ from .engines import (
     Usage,
     digest,
     get_engine,
+    say_what_failed,
 )
 from .exceptions import LimitUnavailable
 from .outages import Outages
@@ -54,10 +55,6 @@ __all__ = [
     "take",
 ]
 
-_IS_LEGIBLE = re.compile(r"(user|address):.*|token:[^:]*:[0-9]{1,19}", re.DOTALL).fullmatch
-"""Tells whether an asker may be logged. The key of a token's row may be the token, as in DRF's own
-``authtoken``, unless it is a number."""
-
 POLICIES = ("open", "closed", "local")
 """What a limit may do that cannot be counted."""
 
@@ -66,6 +63,8 @@ FAILED_AUTH = "failed_auth"
 
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
+_LEGIBLE = re.compile(r"(user|token):\w+\.\w+:[0-9a-f-]{1,36}|address:[0-9a-f.:]*(/64)?", re.ASCII)
+"""Who asks, as our limiters and throttles name them; other code may name whatever it likes."""
 _local = MemoryEngine()
 
 
@@ -82,7 +81,7 @@ class Limit(NamedTuple):
     who: str
     """Who asks, different for different ones; of any length, with any characters."""
     rates: Any
-    """As ``parse_rates`` takes them, or the ``ValueError`` that says why there are none."""
+    """As ``parse_rates`` takes them."""
     window: str = "fixed"
     cost: Any = 1
     on_failure: Any = UNSET
@@ -101,20 +100,22 @@ class Limit(NamedTuple):
     def counters(self) -> list[Counter]:
         """Return its counters, one for each rate.
 
-        Raises ``ValueError`` for what is no rate, cost or window.
+        Raises ``ValueError`` for what is no rate, cost or window, and for several rates with one
+        ``counter``.
         """
-        if isinstance(self.rates, ValueError):
-            raise self.rates
         if type(self.cost) is not int or self.cost < 1:
             raise ValueError(f"a request costs {self.cost!r}, which is no whole number from 0")
         if self.window not in WINDOWS:
             raise ValueError(f"there is no window {self.window!r}")
+        rates = parse_rates(self.rates)
+        if self.counter is not None and len(rates) > 1:
+            raise ValueError(f"the counter {self.counter!r} is one number, and counts one rate")
         scope, asker = self.counter_scope, digest(str(self.who), 32)
         shares = self.counter is not None
         return [
             # What costs more than there is, is refused; and stores cannot add any number.
             Counter(scope, asker, rate, self.window, min(self.cost, rate.limit + 1), shares)
-            for rate in parse_rates(self.rates)
+            for rate in rates
         ]
 
     @property
@@ -136,11 +137,6 @@ class Told(NamedTuple):
         """Whether the request may not pass."""
         return self.usage.is_exceeded and not self.limit.is_shadow
 
-    def let_in(self) -> Told:
-        """Return the same of a request that was let in, whatever has been counted since."""
-        hits = min(self.usage.hits, self.usage.limit)
-        return self._replace(usage=self.usage._replace(hits=hits))
-
     @property
     def name(self) -> str:
         """What it is called in ``RateLimit-Policy``: the limit's name, with a length if needed."""
@@ -151,6 +147,11 @@ class Told(NamedTuple):
     def scope(self) -> str:
         """The limit's name."""
         return self.limit.scope
+
+    def as_passing(self) -> Told:
+        """Return it as of a request that passes, and was one too many."""
+        usage = self.usage
+        return self._replace(usage=usage._replace(hits=min(usage.hits, usage.limit)))
 
     def outranks(self, other: Told) -> bool:
         """Tell whether a client needs to know of this one rather than of the other."""
@@ -164,18 +165,19 @@ def is_enabled() -> bool:
     return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
 
 
-def take(limits: Iterable[Limit], request: Any = None) -> list[Told]:
+def take(limits: Iterable[Limit], request: Any = None, *, tells_shadow: bool = True) -> list[Told]:
     """Count a request against several limits at once, and return how each of their counters stands.
 
     If one refuses, none has counted it, but for races that the request loses. Limits in shadow are
-    counted if the others let pass. What cannot be counted is left out, or counted in this process
-    (``"local"``); raises ``LimitUnavailable`` for a limit that is ``"closed"`` then.
+    counted if the others let pass, and told of, unless that was done before (``tells_shadow``).
+    What cannot be counted is left out, or counted in this process (``"local"``); raises
+    ``LimitUnavailable`` for a limit that is ``"closed"`` then.
     """
     wanted = [*limits] if is_enabled() else []
     told = _ask(_hit, [limit for limit in wanted if not limit.is_shadow])
     if not any(each.refuses for each in told):
         told += _ask(_hit, [limit for limit in wanted if limit.is_shadow])
-    _tell_exceeded(told, request)
+    _tell_exceeded((each for each in told if tells_shadow or not each.limit.is_shadow), request)
     return told
 
 
@@ -201,11 +203,14 @@ def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any)
     """Count a request of ``who`` against ``rate``, or a list of rates, and return how it stands.
 
     Each (scope, rate, who) has a counter of its own; of several rates the one that a client needs
-    to know is returned. ``fields`` are those of ``Limit``: ``window``, ``cost``, ``counter``.
+    to know is returned. ``fields`` are those of ``Limit``: ``window``, ``counter``, and ``cost``,
+    of which 0 only looks.
     ``None``: limits are switched off, or could not be counted, which includes a rate that cannot be
     read, and ``on_failure``, else the setting ``ON_CACHE_FAILURE``, is ``"open"``. ``"local"``
     counts in this process then, and ``"closed"`` raises ``LimitUnavailable``.
     """
+    if fields.get("cost") == 0:
+        return peek(scope, rate, who, on_failure, **{**fields, "cost": 1})
     return _tightest(take([_limit(scope, rate, who, on_failure, **fields)]))
 
 
@@ -265,7 +270,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
         try:
             counters = _countable(limit, engine)
         except ValueError as exc:
-            _go_without([limit], exc)
+            go_without([limit], exc)
             continue
         countable.append(limit)
         pairs += [(limit, counter) for counter in counters]
@@ -274,7 +279,7 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     try:
         usages = ask(engine, [counter for _limit, counter in pairs])
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
-        _go_without(countable, exc)
+        go_without(countable, exc)
         pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
         usages = ask(_local, [counter for _limit, counter in pairs]) if pairs else []
     return [
@@ -297,11 +302,12 @@ def _countable(limit: Limit, engine: Engine) -> list[Counter]:
     return limit.counters()
 
 
-def _go_without(limits: Sequence[Limit], exc: Exception) -> None:
+def go_without(limits: Sequence[Limit], exc: Exception) -> None:
     """Tell that limits cannot be counted; raise ``LimitUnavailable`` if one of them is closed."""
     for limit in limits:
         cache_unavailable.send_robust(sender=limit.scope, exception=exc)
-        _outages.report(f"Limit {limit.scope!r} cannot be counted", exc)
+        # A library may quote the whole URI of its server.
+        _outages.report(f"Limit {limit.scope!r} cannot be counted", exc, say_what_failed(exc))
     if any(limit.policy == "closed" and not limit.is_shadow for limit in limits):
         raise LimitUnavailable
 
@@ -327,15 +333,16 @@ def _tell_exceeded(told: Iterable[Told], request: Any) -> None:
 
 def _legible(told: Told) -> str:
     """Return who asked, for a log; of what a client or other code has named only a digest."""
-    return json.dumps(told.limit.who) if _IS_LEGIBLE(told.limit.who) else told.counter.asker[:8]
+    is_legible = _LEGIBLE.fullmatch(told.limit.who)
+    return json.dumps(told.limit.who) if is_legible else told.counter.asker[:8]
 
 
 def _tightest(told: Iterable[Told]) -> Usage | None:
     """Return the usage that decides; one in shadow is never exceeded."""
     found = tightest(told)
-    if found is None:
-        return None
-    return found.let_in().usage if found.limit.is_shadow else found.usage
+    if found is None or not found.limit.is_shadow:
+        return None if found is None else found.usage
+    return found.usage._replace(hits=min(found.usage.hits, found.usage.limit))
 
 
 def tightest(told: Iterable[Told]) -> Told | None:
@@ -392,16 +399,9 @@ def _laravels(told: Told) -> dict[str, str]:
 
 def _drafts(told: Sequence[Told]) -> dict[str, str]:
     named = [(_quoted(each.name), each.counter.rate, each.usage) for each in told]
-    policies = [f"{name};q={_whole(rate.limit)};w={rate.seconds}" for name, rate, _usage in named]
-    standing = [
-        f"{name};r={_whole(usage.remaining)};t={usage.retry_after}" for name, _rate, usage in named
-    ]
+    policies = [f"{name};q={rate.limit};w={rate.seconds}" for name, rate, _usage in named]
+    standing = [f"{n};r={usage.remaining};t={usage.retry_after}" for n, _rate, usage in named]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standing)}
-
-
-def _whole(number: int) -> int:
-    """Return a whole number of structured fields, which have 15 digits at most (section 3.3.1)."""
-    return min(number, 10**15 - 1)
 
 
 def _quoted(text: str) -> str:
@@ -422,14 +422,8 @@ def show(view: Any, told: Sequence[Told]) -> None:
     # A counter that is asked twice is told once, as it stands last.
     known: dict[Any, Told] = getattr(view, "_limits_told", {})
     view._limits_told = {**known, **{(each.scope, each.counter): each for each in told}}
-    # A view may have its headers from an attribute of its class, which others have as well.
-    view.headers = headers = {**headers, **headers_of([*view._limits_told.values()])}
+    # A view may have them from its class, in one mapping for all requests.
+    view.headers = {**headers, **headers_of([*view._limits_told.values()])}
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
-        headers["Cache-Control"] = "no-store"
-
-
-def has_refused(view: Any) -> bool:
-    """Tell whether a limit that ``show`` was given has refused the view's request."""
-    told: dict[Any, Told] = getattr(view, "_limits_told", {})
-    return any(each.refuses for each in told.values())
+        view.headers["Cache-Control"] = "no-store"

@@ -20,10 +20,14 @@ class Outages:
         self._silent_until = -math.inf
         self._deciding = threading.Lock()
 
-    def report(self, text: str, exc: Exception) -> None:
-        """Log ``text`` and the exception as an error, unless a line is less than a minute old."""
+    def report(self, text: str, exc: Exception, words: str | None = None) -> None:
+        """Log ``text`` and the exception as an error, unless a line is less than a minute old.
+
+        ``words``: what the exception says, if its own words are not for a log.
+        """
         if self._is_due():
-            said = redact(" ".join(f"{type(exc).__name__}: {exc}".split()))
+            words = str(exc) if words is None else words
+            said = redact(" ".join(f"{type(exc).__name__}: {words}".split()))
             self.logger.error("%s: %s%s", text, said, described())
 
     def _is_due(self) -> bool:

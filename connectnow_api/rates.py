@@ -87,15 +87,16 @@ def parse_rates(value: Any) -> tuple[Rate, ...]:
     """
     if value is None:
         return ()
-    if isinstance(value, str | Rate) or _is_pair(value):
+    if isinstance(value, str | Rate) or is_pair(value):
         return (parse_rate(value),)
     if not isinstance(value, list | tuple) or not 0 < len(value) <= MAX_RATES:
         raise ValueError(f"{value!r} is no rate, and no list of up to {MAX_RATES} rates")
     return tuple(dict.fromkeys(map(parse_rate, value)))
 
 
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(number, int) for number in value)
+def is_pair(value: Any) -> bool:
+    """Tell whether a value is django-ratelimit's other spelling of one rate, ``(5, 60)``."""
+    return isinstance(value, tuple) and len(value) == _PAIR and all(type(n) is int for n in value)
 
 
 def validate_rate(text: str) -> None:

@@ -8,10 +8,11 @@ All are read with each request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from django.http.response import HttpResponseBase
 from rest_framework import status
+from rest_framework.exceptions import Throttled
 from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
@@ -21,6 +22,7 @@ from .exceptions import LimitUnavailable
 from .limiters import (
     DEFAULT,
     Limiter,
+    failures_of,
     limiters_of,
     limits_of,
     name_of_token,
@@ -49,10 +51,9 @@ class LimitThrottle(BaseThrottle):
 
     def tell(self, request: Any, view: Any, told: Sequence[limits.Told]) -> bool:
         """Show how limits stand, and tell whether the request passes."""
-        is_first = not limits.has_refused(view)
         limits.show(view, told)
         self.refusal = limits.tightest(each for each in told if each.refuses)
-        if self.refusal is not None and is_first:
+        if self.refusal is not None:
             emit_for_auth("throttled", request, reason=self.refusal.scope)
         return self.refusal is None
 
@@ -185,10 +186,8 @@ class LimiterThrottle(LimitThrottle):
         if not any(each.refuses for each in told):
             told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
         passes = self.tell(request, view, told)
-        # What could not be looked at is not tried again; what has refused in shadow has said so.
-        pending = [(limiter, limit) for limiter, limit in answered if _lets_in(told, limit)]
-        if passes and pending:
-            self.count_answer(request, view, pending)
+        if passes and answered:
+            self.count_answer(request, view, answered)
         return passes
 
     def count_answer(
@@ -202,40 +201,34 @@ class LimiterThrottle(LimitThrottle):
         finalize = view.finalize_response
 
         def finalize_response(again: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            # DRF says what is wrong with a view that returns something else.
-            if isinstance(response, HttpResponseBase) and not limits.has_refused(view):
-                counted = [limit for limiter, limit in answered if limiter.counts(response)]
-                is_error = response.status_code >= status.HTTP_400_BAD_REQUEST
-                if not self._count(request, view, counted, can_refuse=is_error):
-                    response = self._refuse(again, view, response)
+            told = self._count(request, response, answered)
+            if not can_be_refused(response):
+                told = [each.as_passing() for each in told]
+            if not self.tell(request, view, told):
+                response = view.handle_exception(Throttled(self.wait()))
             return finalize(again, response, *args, **kwargs)
 
         # DRF has a view of its own for each request, and no other moment at which errors are known.
         view.finalize_response = finalize_response
 
     def _count(
-        self, request: Any, view: Any, counted: Sequence[limits.Limit], *, can_refuse: bool
-    ) -> bool:
-        try:
-            told = limits.take(counted, request)
-        except LimitUnavailable:
-            # It could be looked at before, or nobody would have been let in.
-            return True
-        return self.tell(request, view, told if can_refuse else [each.let_in() for each in told])
-
-    def _refuse(self, request: Any, view: Any, response: Any) -> Any:
-        """Return what the view answers to one too many, by its own ``throttled``."""
-        try:
-            view.throttled(request, self.wait())
-        except Exception as exc:  # noqa: BLE001 - a view may raise what it likes
-            return view.handle_exception(exc)
-        return response
+        self, request: Any, response: Any, answered: Sequence[tuple[Limiter, limits.Limit]]
+    ) -> list[limits.Told]:
+        """Count an answer; a store or a function that fails by now refuses nobody any more."""
+        counted = []
+        with suppress(LimitUnavailable):
+            for limiter, limit in answered:
+                with failures_of(limiter):
+                    counted += [limit] if limiter.counts(response) else []
+            # Of shadows was told when the request came.
+            return limits.take(counted, request, tells_shadow=False)
+        return []
 
 
-def _lets_in(told: Sequence[limits.Told], limit: limits.Limit) -> bool:
-    """Tell whether a limit could be looked at, and has room."""
-    usages = [each.usage for each in told if each.limit is limit]
-    return bool(usages) and not any(usage.is_exceeded for usage in usages)
+def can_be_refused(response: Any) -> bool:
+    """Tell whether an answer may still become a 429: an error, and none that is under way."""
+    is_error = status.is_client_error(response.status_code)
+    return is_error and not getattr(response, "streaming", False)
 
 
 def limited_by(*limiters: Any) -> type[LimiterThrottle]:

@@ -6,7 +6,10 @@ import sys
 from typing import Any
 
 import pytest
+from rest_framework.decorators import action
+from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from connectnow_api import checks
 from connectnow_api.limiters import Limiter
@@ -372,3 +375,47 @@ def test_limits_that_refuse_are_no_shadows(mount: Mount, settings: Any) -> None:
     own = type("Own", (UserRateThrottle,), {"rate": "5/m", "shadow": False})
     limited(mount, own, limited_by(Limiter("5/m", shadow=False)))
     assert checks.check_limits_of_production() == []
+
+
+def test_a_counter_counts_one_rate(settings: Any) -> None:
+    settings.CONNECTNOW_API = {
+        "LIMIT_STORAGE": "memory://",
+        "LIMITERS": {
+            "a": {"rate": ["1/m", "9/d"], "counter": "c"},
+            "b": {"rate": "1/m", "guest_rate": ["1/m", "9/d"], "counter": "c"},
+            "c": {"rate": "1/m", "counter": "c"},
+        },
+    }
+    messages = checks.check_limits()
+    assert [str(message.id) for message in messages] == ["connectnow_api.E017"] * 2
+    assert "'a'" in messages[0].msg
+    assert messages[0].hint == "Give each rate a limiter with a counter of its own."
+
+
+@pytest.mark.parametrize(
+    "limiters", [{"failed_auth": "5/m"}, {"api": {"rate": "5/m", "name": "failed_auth"}}]
+)
+def test_the_name_of_refused_tokens_is_taken(settings: Any, limiters: Any) -> None:
+    settings.CONNECTNOW_API = {"LIMITERS": limiters}
+    (message,) = checks.check_limits()
+    assert message.id == "connectnow_api.E017"
+    assert "'failed_auth'" in message.msg
+    assert '"FAILED_AUTH_RATE"' in str(message.hint)
+
+
+def test_an_action_that_is_limited_otherwise_is_no_mistake(settings: Any) -> None:
+    class Views(ViewSet):
+        authentication_classes = ()
+        throttle_classes = [LimiterThrottle]
+        limiters = "api"
+
+        def list(self, request: Any) -> Any: ...
+
+        @action(detail=False, throttle_classes=[limited_by("1/m")])
+        def seldom(self, request: Any) -> Any: ...
+
+    router = SimpleRouter()
+    router.register("x", Views, basename="x")
+    settings.ROOT_URLCONF = tuple(router.urls)
+    settings.CONNECTNOW_API = {"LIMITERS": {"api": "5/m"}}
+    assert checks.check_limits() == []

@@ -12,7 +12,9 @@ from django.views import View
 
 from connectnow_api.engines import WINDOWS
 from connectnow_api.limiters import ASKERS, FIELDS, PARTS, Limiter, is_attribute, is_path
-from connectnow_api.mounted import is_subclass, mounted_views
+from connectnow_api.limits import FAILED_AUTH
+from connectnow_api.mounted import MountedView, is_subclass, mounted_views
+from connectnow_api.rates import parse_rates
 from connectnow_api.settings import UNSET, api_settings
 from connectnow_api.site_limits import PlacedThrottle
 from connectnow_api.throttling import BaseRateThrottle, LimiterThrottle
@@ -184,9 +186,11 @@ def check_limiters(throttles: Iterable[PlacedThrottle]) -> Iterator[CheckMessage
     for written in written_limiters(placed):
         yield from _check_fields(written)
         yield from _check_plans(written)
+        yield from _check_shared(written)
         yield from _check_counting(
             written.owner, written.fields.get("window"), written.fields.get("counter")
         )
+    yield from _check_reserved()
     yield from _check_names(placed)
     yield from _check_views()
 
@@ -218,6 +222,27 @@ def _check_plans(written: Written) -> Iterator[CheckMessage]:
         yield _add(message, written, "plan")
 
 
+def _check_shared(written: Written) -> Iterator[CheckMessage]:
+    rates = (written.fields.get(field) for field in ("rate", "guest_rate"))
+    if written.fields.get("counter") and any(map(_has_several, rates)):
+        message = f"{written.owner} has a counter, which is one number, and several rates."
+        hint = "Give each rate a limiter with a counter of its own."
+        yield Error(message, hint=hint, id=check_id("E017"))
+
+
+def _has_several(rate: Any) -> bool:
+    return is_rates(rate) and len(parse_rates(rate)) > 1
+
+
+def _check_reserved() -> Iterator[CheckMessage]:
+    for name, value in api_settings.limiters.items():
+        own = Written(value, "").fields.get("name")
+        if FAILED_AUTH in (name, own):
+            message = f"{LIMITERS} has the name {FAILED_AUTH!r}, which is that of refused tokens."
+            hint = f'Take another name, or set "FAILED_AUTH_RATE" in {SETTING}.'
+            yield Error(message, hint=hint, id=check_id("E017"))
+
+
 def _add(message: str, written: Written, field: str) -> CheckMessage:
     hint = f"Add {written.spell(field, VALUES[field][2])}."
     return Error(message, hint=hint, id=check_id("E017"))
@@ -235,16 +260,21 @@ def _check_names(throttles: Iterable[PlacedThrottle]) -> Iterator[CheckMessage]:
 
 
 def _check_views() -> Iterator[CheckMessage]:
-    for view in mounted_views():
-        throttles = [
-            throttle
-            for throttle in view.classes("throttle_classes")
-            if is_subclass(throttle, LimiterThrottle) and throttle.limiters is UNSET
-        ]
-        if view.get("limiters") and not throttles:
+    views = mounted_views()
+    # An action may be limited otherwise than the rest of its view.
+    asked = {view.view for view in views if _asks_for_limiters(view)}
+    for view in views:
+        if view.get("limiters") and view.view not in asked:
             message = f"{view.label} has limiters, and no throttle that asks for them."
             hint = 'Add "connectnow_api.throttling.LimiterThrottle" to DEFAULT_THROTTLE_CLASSES.'
             yield CheckWarning(message, hint=hint, id=check_id("W025"))
+
+
+def _asks_for_limiters(view: MountedView) -> bool:
+    return any(
+        is_subclass(throttle, LimiterThrottle) and throttle.limiters is UNSET
+        for throttle in view.classes("throttle_classes")
+    )
 
 
 # --- What can be counted ----------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _connected: dict[Any, Engine] = {}
+_connecting = threading.Lock()
 _instead: list[Engine] = []
 
 
@@ -48,8 +51,12 @@ def get_engine() -> Engine:
     # A connection that another process has opened is that process's.
     key = (os.getpid(), uri, repr(sorted(options.items())) if options else "")
     if key not in _connected:
-        # Only who names a storage needs the library.
-        _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
+        # One for all threads: the library takes what another thread has half imported for an old
+        # version, and counters in memory would be as many as threads came first.
+        with _connecting:
+            if key not in _connected:
+                # Only who names a storage needs the library.
+                _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
     return _connected[key]
 
 
@@ -63,15 +70,23 @@ def get_place() -> str:
 
 def say_what_failed(exc: Exception) -> str:
     """Return the first line of what a store's library says, without its URI's password."""
-    text = str(exc).strip().partition("\n")[0] or type(exc).__name__
+    text = str(exc).strip().partition("\n")[0].removesuffix(".") or type(exc).__name__
     uri = api_settings.limit_storage
-    return text if uri is None else text.replace(uri, _without_secrets(uri))
+    if uri is None:
+        return text
+    text = text.replace(uri, _without_secrets(uri))
+    # A password that is not escaped may be taken for a port, and quoted.
+    password = uri.partition("://")[2].rpartition("@")[0].partition(":")[2]
+    for secret in (password, *re.split(r"[:@/?#&=]", password)):
+        text = text.replace(secret, "…") if secret else text
+    return text
 
 
 def _without_secrets(uri: str) -> str:
     scheme, _, rest = uri.partition("://")
     # A password may have any character, where somebody has not escaped it.
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+    place = rest.rpartition("@")[2] if "@" in rest.partition("?")[0] else rest
+    return f"{scheme}://{place.partition('?')[0]}"
 
 
 @contextmanager

@@ -27,9 +27,11 @@ from connectnow_api.limiters import (
     PARTS,
     Limiter,
     asker_of,
+    dotted,
     is_attribute,
     is_path,
     name_of_key,
+    say_rate,
 )
 from connectnow_api.limits import Limit, counted_address, is_enabled, name_of_address
 from connectnow_api.rates import Rate, parse_rate, parse_rates
@@ -226,23 +228,6 @@ def say_by(by: Any) -> str:
     if isinstance(by, list | tuple):
         return ", ".join(map(say_by, by))
     return by if isinstance(by, str) else dotted(by)
-
-
-def dotted(function: Any) -> str:
-    """Return the dotted name of a function, or of the class of something that can be called."""
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}.{named.__qualname__}"
-
-
-def say_rate(rate: Any) -> str:
-    """Return a rate, several, or what decides it, as somebody would write it."""
-    if rate is None:
-        return "none"
-    if callable(rate):
-        return dotted(rate)
-    if isinstance(rate, list) or (isinstance(rate, tuple) and rate and isinstance(rate[0], str)):
-        return ", ".join(map(say_rate, rate))
-    return str(Rate(*rate)) if isinstance(rate, tuple) else str(rate)
 
 
 def say_rates(limiter: Limiter) -> list[str]:

@@ -20,13 +20,21 @@ INTERNAL = {
     "connectnow_api.renderers": {"as_local", "can_hold_data", "encoder_for", "is_deletion"},
     "connectnow_api.negotiation": {"EmptyBodyParser", "NoBody", "notice_empty_body"},
     "connectnow_api.limits": {"Limit", "Told", "counted_address", "failed_auth_policy", "foresee"}
-    | {"headers_of", "hit_failed_auth", "is_enabled", "look", "name_of_address", "show"}
+    | {
+        "go_without",
+        "headers_of",
+        "hit_failed_auth",
+        "is_enabled",
+        "look",
+        "name_of_address",
+        "show",
+    }
     | {"take", "tightest"},
-    "connectnow_api.limiters": {"address_of", "asker_of", "find_limiter", "is_attribute"}
-    | {"is_path", "limiters_of", "limits_of", "name_of_key", "name_of_token", "name_of_user"}
-    | {"read_limiter"},
-    "connectnow_api.rates": {"validate_rate"},
-    "connectnow_api.throttling": {"LimitThrottle"},
+    "connectnow_api.limiters": {"address_of", "asker_of", "dotted", "failures_of", "find_limiter"}
+    | {"is_attribute", "is_path", "limiters_of", "limits_of", "name_of_key", "name_of_token"}
+    | {"name_of_user", "read_limiter", "say_rate"},
+    "connectnow_api.rates": {"is_pair", "validate_rate"},
+    "connectnow_api.throttling": {"LimitThrottle", "can_be_refused"},
     "connectnow_api.addresses": {"is_within", "read_network", "validate_networks"},
     "connectnow_api.events": {"batch", "is_batch", "emit", "emit_deleted"}
     | {"describe_use", "emit_for_auth", "emit_for_request", "emit_for_value", "emit_used"},
