@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from connectnow_api.rates import Rate
@@ -110,6 +110,23 @@ class Unreachable:
     def reset(self, counters: Sequence[Counter]) -> None:
         """Raise."""
         raise self._why
+
+
+def add_in_turn(
+    counters: Sequence[Counter],
+    add: Callable[[Counter], Usage],
+    look: Callable[[Counter], Usage],
+) -> list[Usage]:
+    """Add to each counter until one is exceeded, and only look at those behind that.
+
+    So whoever is refused takes nothing from the counters behind, and somebody passes. If all added
+    to all, those whom one counter refuses could use up another before those whom it lets pass.
+    """
+    usages: list[Usage] = []
+    for counter in counters:
+        is_refused = any(usage.is_exceeded for usage in usages)
+        usages.append(look(counter) if is_refused else add(counter))
+    return usages
 
 
 def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:

@@ -26,7 +26,7 @@ from limits.storage import (
     storage_from_string,
 )
 
-from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, weigh
+from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, add_in_turn, weigh
 from .memory import MemoryEngine, SlidingWindow
 
 PREFIX = "connectnow_api"
@@ -215,11 +215,19 @@ class LimitsEngine:
             refused = weigh(self.peek(counters), counters)
             if refused:
                 return refused
-        return [getattr(self, f"_add_{counter.window}")(counter) for counter in counters]
+        return add_in_turn(counters, self._add, self._look)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""
-        return [getattr(self, f"_look_{counter.window}")(counter) for counter in counters]
+        return [self._look(counter) for counter in counters]
+
+    def _add(self, counter: Counter) -> Usage:
+        usage: Usage = getattr(self, f"_add_{counter.window}")(counter)
+        return usage
+
+    def _look(self, counter: Counter) -> Usage:
+        usage: Usage = getattr(self, f"_look_{counter.window}")(counter)
+        return usage
 
     def reset(self, counters: Sequence[Counter]) -> None:
         """Remove the counters."""
