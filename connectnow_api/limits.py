@@ -63,8 +63,11 @@ FAILED_AUTH = "failed_auth"
 
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
-_LEGIBLE = re.compile(r"(user|token):\w+\.\w+:[0-9a-f-]{1,36}|address:[0-9a-f.:]*(/64)?", re.ASCII)
-"""Who asks, as our limiters and throttles name them; other code may name whatever it likes."""
+_LEGIBLE = re.compile(
+    r"user:\w+\.\w+:[0-9a-f-]{1,36}|token:\w+\.\w+:[0-9]{1,19}|address:[0-9a-f.:]*(/64)?", re.ASCII
+)
+"""Who asks, as our limiters and throttles name them; other code may name whatever it likes. The key
+of another package's token may be the token itself, unless it is a number."""
 _local = MemoryEngine()
 
 
@@ -399,9 +402,16 @@ def _laravels(told: Told) -> dict[str, str]:
 
 def _drafts(told: Sequence[Told]) -> dict[str, str]:
     named = [(_quoted(each.name), each.counter.rate, each.usage) for each in told]
-    policies = [f"{name};q={rate.limit};w={rate.seconds}" for name, rate, _usage in named]
-    standing = [f"{n};r={usage.remaining};t={usage.retry_after}" for n, _rate, usage in named]
+    policies = [f"{name};q={_whole(rate.limit)};w={rate.seconds}" for name, rate, _usage in named]
+    standing = [
+        f"{name};r={_whole(usage.remaining)};t={usage.retry_after}" for name, _rate, usage in named
+    ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standing)}
+
+
+def _whole(number: int) -> int:
+    """Return a whole number of structured fields, which have 15 digits at most (section 3.3.1)."""
+    return min(number, 10**15 - 1)
 
 
 def _quoted(text: str) -> str:
@@ -427,3 +437,9 @@ def show(view: Any, told: Sequence[Told]) -> None:
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
         view.headers["Cache-Control"] = "no-store"
+
+
+def has_refused(view: Any) -> bool:
+    """Tell whether a limit that ``show`` was given has refused the view's request."""
+    told: dict[Any, Told] = getattr(view, "_limits_told", {})
+    return any(each.refuses for each in told.values())

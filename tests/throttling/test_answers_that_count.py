@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.response import Response
@@ -400,18 +400,6 @@ def test_what_is_no_answer_is_said_by_django_rest_framework(mount: Mount) -> Non
     mount({"flat/x": Nothing.as_view()})
     with pytest.raises(AssertionError, match="Expected a `Response`"):
         APIClient().get("/flat/x")
-
-
-def test_a_stream_counts_and_is_replaced(login: Any) -> None:
-    class Streaming(Login):
-        def get(self, request: Any) -> Any:
-            return StreamingHttpResponse(iter([b"a", b"b"]), status=404)
-
-    own = Limiter("1/d", by="address", answers=[404], name="own")
-    answers = login(own, 404, 404, view=Streaming)
-    assert codes(answers) == [404, 429]
-    assert b"".join(answers[0].streaming_content) == b"ab"
-    assert answers[1].json() == {"message": "Too Many Attempts."}
 
 
 def test_a_page_for_people_counts_one_request(ask: Ask) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,9 +138,11 @@ def test_each_would_be_refusal_is_one_line(ask: Ask, caplog: Any, exceeded: list
     own = Limiter("1/d", answers=[404], by="address", shadow=True, name="misses")
     for _ in range(3):
         ask([LimiterThrottle], "?fail=404", limiters=own)
-    line = 'Limit "misses" would have refused "address:127.0.0.1": 2 of 1/86400s'
-    assert lines(caplog) == [line] * 2
-    assert exceeded == [("misses", "/flat/x", 1, 2, True)] * 2
+    assert lines(caplog) == [
+        f'Limit "misses" would have refused "address:127.0.0.1": {hits} of 1/86400s'
+        for hits in (2, 3)
+    ]
+    assert [told[3] for told in exceeded] == [2, 3]
 
 
 def test_a_token_whose_key_is_the_token_is_not_named(ask: Ask, user: Any, caplog: Any) -> None:
@@ -153,11 +154,3 @@ def test_a_token_whose_key_is_the_token_is_not_named(ask: Ask, user: Any, caplog
     assert len(lines(caplog)) == 2
     assert "5ec4e7" not in caplog.text
     assert "77777" not in caplog.text
-
-
-def test_a_user_is_named_in_one_line(ask: Ask, caplog: Any) -> None:
-    who = SimpleNamespace(pk="ada\r\nGET \ud800", is_authenticated=True)
-    own = Limiter("0/d", by="user", shadow=True, name="own")
-    ask([LimiterThrottle], limiters=own, authentication_classes=signed(who))
-    (line,) = lines(caplog)
-    assert '"user:SimpleNamespace:ada\\r\\nGET \\ud800"' in line
