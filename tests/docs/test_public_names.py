@@ -22,6 +22,7 @@ INTERNAL = {
     "connectnow_api.limits": {"Limit", "Told", "counted_address", "failed_auth_policy", "foresee"}
     | {
         "go_without",
+        "has_refused",
         "headers_of",
         "hit_failed_auth",
         "is_enabled",
