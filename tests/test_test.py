@@ -9,11 +9,15 @@ import time
 import unittest
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
 from django.core.cache import cache
-from django.test import override_settings
+from django.test import LiveServerTestCase, override_settings
+from django.urls import path
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
@@ -123,9 +127,36 @@ def test_one_within_another(statuses: Any) -> None:
             assert statuses(3) == [200, 200, 429]
         with limits_off():
             assert statuses(3) == [200] * 3
-        with limits_frozen(), override_settings(RATELIMIT_ENABLE=False):
-            assert statuses(3) == [200] * 3
         assert statuses(1) == [429]
+
+
+@pytest.mark.parametrize("setting", [True, False])
+def test_settings_that_change_meanwhile_switch_nothing(statuses: Any, setting: bool) -> None:
+    with limits_frozen(), override_settings(RATELIMIT_ENABLE=setting):
+        assert statuses(3) == [200, 200, 429]
+    with limits_off(), override_settings(RATELIMIT_ENABLE=setting):
+        assert statuses(3) == [200] * 3
+
+
+@pytest.mark.parametrize("help_", [limits_off, limits_frozen, limits_reset])
+def test_settings_that_are_given_back_later_are_given_back(help_: Any) -> None:
+    """As a fixture does that was asked for before ours: both are not one in the other."""
+    before, changed = django_settings._wrapped, override_settings(SOMETHING=1)
+    with help_():
+        changed.enable()
+    changed.disable()
+    assert django_settings._wrapped is before
+
+
+def test_one_inside_of_itself() -> None:
+    frozen = limits_frozen()
+    with frozen as outer:
+        hit("a", "5/day", "x")
+        with frozen as inner:
+            assert inner is not outer
+            assert peek("a", "5/day", "x").hits == 0  # type: ignore[union-attr]
+        assert peek("a", "5/day", "x").hits == 1  # type: ignore[union-attr]
+    assert peek("a", "5/day", "x") is None
 
 
 def test_it_ends_when_a_test_fails(statuses: Any) -> None:
@@ -178,6 +209,45 @@ def test_a_method_of_a_test_case() -> None:
     result = unittest.TestResult()
     Case("test_time").run(result)
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+
+
+@limits_frozen(now=5, attr_name="limits")
+class DecoratedTests(unittest.TestCase):
+    """Each test of a class has counters of its own, from its ``setUp`` on."""
+
+    limits: Limits
+
+    def setUp(self) -> None:
+        self.before = hit("a", "9/day", "x")
+
+    def test_one(self) -> None:
+        found = hit("a", "9/day", "x")
+        assert self.before is not None
+        assert found is not None
+        assert (self.before.hits, found.hits, self.limits.now) == (1, 2, 5)
+
+    test_another = test_one
+
+
+class LiveTests(LiveServerTestCase):
+    """A live server answers in a thread of its own."""
+
+    def ask(self) -> int:
+        try:
+            with urlopen(f"{self.live_server_url}/flat/x") as response:
+                return int(response.status)
+        except HTTPError as exc:
+            exc.close()
+            return exc.code
+
+    def test_requests(self) -> None:
+        with override_settings(ROOT_URLCONF=(path("flat/x", View.as_view()),), ALLOWED_HOSTS=["*"]):
+            with limits_frozen() as limits:
+                assert [self.ask() for _ in range(3)] == [200, 200, 429]
+                limits.tick(DAY)
+                assert self.ask() == 200
+            with limits_off():
+                assert [self.ask() for _ in range(3)] == [200, 200, 200]
 
 
 OTHERS = """
