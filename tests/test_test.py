@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 import unittest
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -248,41 +245,3 @@ class LiveTests(LiveServerTestCase):
                 assert self.ask() == 200
             with limits_off():
                 assert [self.ask() for _ in range(3)] == [200, 200, 200]
-
-
-OTHERS = """
-from connectnow_api.limits import hit
-
-
-def exceeded():
-    return [usage.is_exceeded for usage in (hit("a", "1/day", "x") for _ in range(2)) if usage]
-
-
-def test_on(api_limits):
-    assert exceeded() == [False, True]
-    api_limits.tick(86400)
-    assert exceeded() == [False, True]
-
-
-def test_each_begins_anew(api_limits):
-    assert exceeded() == [False, True]
-
-
-def test_off(api_limits_off):
-    assert exceeded() == []
-"""
-
-
-def test_the_fixtures_in_a_project_of_others(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["connectnow_api.pytest_plugin"]\n')
-    (tmp_path / "site_settings.py").write_text(
-        'SECRET_KEY = "x"\nINSTALLED_APPS = ["rest_framework", "connectnow_api"]\nUSE_TZ = True\n'
-    )
-    (tmp_path / "test_limits.py").write_text(OTHERS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = site_settings\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cov"]
-    path = {"PYTHONPATH": ":".join([str(tmp_path), *sys.path]), "PATH": ""}
-    found = subprocess.run(
-        command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False
-    )
-    assert "3 passed" in found.stdout, found.stdout + found.stderr
