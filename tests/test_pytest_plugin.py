@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 
 import connectnow_api
+from connectnow_api.limits import hit
+from connectnow_api.pytest_plugin import api_limits, api_limits_off
+from connectnow_api.test import Limits
+
+# The fixtures of the checkout, whether or not it is installed.
+__all__ = ["api_limits", "api_limits_off"]
 
 PACKAGE = Path(connectnow_api.__file__).parents[1]
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -124,3 +130,14 @@ def test_a_project_without_django_does_not_pay_for_it(project: Path) -> None:
     """Nothing of Django is imported, and no settings are asked for."""
     said = run_pytest(project, "-p", "no:django", "-p", "no:randomly", test_plain=PLAIN)
     assert "1 passed" in said
+
+
+def test_limits_are_on(api_limits: Limits) -> None:
+    usages = [hit("a", "1/m", "x") for _ in range(2)]
+    assert [usage.is_exceeded for usage in usages if usage] == [False, True]
+    api_limits.tick(60)
+    assert not hit("a", "1/m", "x").is_exceeded  # type: ignore[union-attr]
+
+
+def test_limits_are_off(limits: None, api_limits_off: None) -> None:
+    assert hit("a", "0/m", "x") is None
