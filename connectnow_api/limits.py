@@ -12,7 +12,8 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ _LEGIBLE = re.compile(
 """Who asks, as our limiters and throttles name them; other code may name whatever it likes. The key
 of another package's token may be the token itself, unless it is a number."""
 _local = MemoryEngine()
+_switched: list[bool] = []
 
 
 @lru_cache(maxsize=1000)
@@ -165,7 +167,17 @@ class Told(NamedTuple):
 
 def is_enabled() -> bool:
     """Tell whether anything is counted at all: django-ratelimit's own setting says so."""
-    return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
+    return _switched[-1] if _switched else bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
+
+
+@contextmanager
+def switched(on: bool) -> Iterator[None]:
+    """Switch limits on or off inside, in all threads, whatever the settings say: for tests."""
+    _switched.append(on)
+    try:
+        yield
+    finally:
+        _switched.pop()
 
 
 def take(limits: Iterable[Limit], request: Any = None, *, tells_shadow: bool = True) -> list[Told]:

@@ -42,6 +42,7 @@ from tests.recorded_limits import (
     WAIT,
     Case,
     Recorded,
+    Signed,
     Step,
     View,
     address_of,
@@ -112,20 +113,43 @@ def engine_of(request: pytest.FixtureRequest, clock: Clock) -> Engine:
 # The same route in our words.
 
 
-def limiter(limit: Recorded, answers: list[int]) -> Limiter:
+def limiter(limit: Recorded, answers: list[int], case: Case) -> Limiter:
     """Return a limit of a route; Laravel's counters belong to a name and whoever asks."""
-
-    def rate(number: int | str | None) -> str | None:
-        return f"{number}/{limit.seconds:.0f}s" if isinstance(number, int) else number
-
+    rates: dict[str, Any] = {
+        "rate": rate(limit.users, limit),
+        "guest_rate": rate(limit.guests, limit),
+    }
+    if has_attribute(case):
+        rates = {"rate": None, "rate_attribute": f"user.{limit.scope}"}
     return Limiter(
-        rate(limit.users),
-        guest_rate=rate(limit.guests),
+        **rates,
         by="everybody" if limit.is_shared else "user",
         counter=limit.scope,
         name=limit.scope,
         answers=answers,
     )
+
+
+def rate(number: int | str | None, limit: Recorded) -> str | None:
+    return f"{number}/{limit.seconds:.0f}s" if isinstance(number, int) else number
+
+
+def has_attribute(case: Case) -> bool:
+    """Tell whether the middleware names an attribute of the user, who has the limit."""
+    return "attribute" in case["description"]
+
+
+def signed(limits: list[Recorded]) -> type[Signed]:
+    """Return what knows users with the recorded limits as attributes."""
+
+    class WithLimits(Signed):
+        def authenticate(self, request: Any) -> Any:
+            found = super().authenticate(request)
+            for limit in limits if found else ():
+                setattr(found[0], limit.scope, rate(limit.users, limit))
+            return found
+
+    return WithLimits
 
 
 def view_of(middleware: list[str], case: Case, steps: list[Step], version: str) -> Any:
@@ -134,10 +158,17 @@ def view_of(middleware: list[str], case: Case, steps: list[Step], version: str) 
     if version != LOOKS_FIRST:
         found = [[limit] for limits in found for limit in limits]
     answers = counted_answers(steps)
-    throttles = [limited_by(*[limiter(limit, answers) for limit in each]) for each in found if each]
+    throttles = [
+        limited_by(*[limiter(limit, answers, case) for limit in each]) for each in found if each
+    ]
     attributes = {
         "throttle_classes": throttles,
         "permission_classes": [IsAuthenticated] if "auth:api" in middleware else (),
+        "authentication_classes": [
+            signed([limit for limits in found for limit in limits])
+            if has_attribute(case)
+            else Signed
+        ],
     }
     return type("Routed", (View,), attributes).as_view()
 

@@ -30,7 +30,7 @@ INTERNAL = {
         "name_of_address",
         "show",
     }
-    | {"take", "tightest"},
+    | {"switched", "take", "tightest"},
     "connectnow_api.limiters": {"address_of", "asker_of", "dotted", "failures_of", "find_limiter"}
     | {"is_attribute", "is_path", "limiters_of", "limits_of", "name_of_key", "name_of_token"}
     | {"name_of_user", "read_limiter", "say_rate"},
