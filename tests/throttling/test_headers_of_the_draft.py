@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectnow_api.limiters import Limiter
-from connectnow_api.test import limits_frozen
+from connectnow_api.test import limits_frozen, limits_off
 from connectnow_api.throttling import AnonRateThrottle, LimiterThrottle
 from tests.throttling.views import Ask, limited, shown
 
@@ -130,6 +130,6 @@ def test_refused_tokens_tell_the_same(ask: Ask, settings: Any) -> None:
 
 def test_off_nothing_is_told(ask: Ask, settings: Any) -> None:
     kinds(settings, "both")
-    settings.RATELIMIT_ENABLE = False
-    response = ask([LimiterThrottle], limiters=["1/m", Limiter("1/m", answers=["2xx"])])
+    with limits_off():
+        response = ask([LimiterThrottle], limiters=["1/m", Limiter("1/m", answers=["2xx"])])
     assert (response.status_code, drafts(response), shown(response)) == (200, (None, None), {})
