@@ -495,7 +495,7 @@ def main() -> None:
     if arguments.race:
         race(arguments.race)
         return
-    rounds = 10 if arguments.short else 200
+    rounds = 5 if arguments.short else 200
     with redis_server() as url:
         configure(url)
         import redis
@@ -508,7 +508,7 @@ def main() -> None:
         if arguments.only in (None, "cost"):
             show_cost(url, rounds)
         if arguments.only in (None, "sizing"):
-            show_operations(url, 2 if arguments.short else 15)
+            show_operations(url, 1 if arguments.short else 15)
             show_memory(url)
         if arguments.only in (None, "admitted"):
             show_admitted(url, 1 if arguments.short else 3)
