@@ -133,9 +133,11 @@ local function find(counter)
     return counter.window
 end
 
-local adds = ARGV[1] == '1'
+-- Each counts what those before it add to the same number.
+local adds, added = ARGV[1] == '1', {}
 for _, counter in ipairs(counters) do
-    adds = adds and find(counter).hits + counter.cost <= counter.limit
+    added[counter.key] = (added[counter.key] or 0) + counter.cost
+    adds = adds and find(counter).hits + added[counter.key] <= counter.limit
 end
 
 for _, counter in ipairs(counters) do

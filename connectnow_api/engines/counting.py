@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from connectnow_api.rates import Rate
 
@@ -32,6 +32,11 @@ class Counter(NamedTuple):
 
     django-ratelimit's counters cannot.
     """
+
+    @property
+    def place(self) -> tuple[str, str, Rate | None, str]:
+        """What counters have in common that are one number."""
+        return (self.scope, self.asker, None if self.is_shared else self.rate, self.window)
 
 
 class Usage(NamedTuple):
@@ -115,16 +120,23 @@ class Unreachable:
 def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:
     """Return what refuses a request that was not counted; ``[]`` if it passes.
 
-    Those that refuse count it, the others do not.
+    Those that refuse count it, the others do not. To a number that is asked for twice a request is
+    added twice, and each of them counts what those before it add.
     """
-    would_be = [
-        usage._replace(hits=usage.hits + counter.cost)
-        for usage, counter in zip(usages, counters, strict=True)
-    ]
+    added: dict[Any, int] = {}
+    would_be = []
+    for usage, counter in zip(usages, counters, strict=True):
+        cost = added[counter.place] = added.get(counter.place, 0) + counter.cost
+        would_be.append(usage._replace(hits=usage.hits + cost))
     if not any(usage.is_exceeded for usage in would_be):
         return []
     pairs = zip(usages, would_be, strict=True)
     return [after if after.is_exceeded else before for before, after in pairs]
+
+
+def as_admitted(usages: Sequence[Usage]) -> list[Usage]:
+    """Return the usages of a request that passes: what the last of them adds refuses no other."""
+    return [usage._replace(hits=min(usage.hits, usage.limit)) for usage in usages]
 
 
 def digest(text: str, length: int) -> str:

@@ -10,9 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from .counting import FIXED, MOVING, SLIDING, Counter, Usage, weigh
+from .counting import FIXED, MOVING, SLIDING, Counter, Usage, as_admitted, weigh
 
 
 class Window(Protocol):
@@ -138,7 +138,7 @@ class MemoryEngine:
         self, clock: Callable[[], float] | None = None, max_counters: int = 100_000
     ) -> None:
         self._clock, self._max_counters = clock, max_counters
-        self._windows: dict[tuple[str, ...], Window] = {}
+        self._windows: dict[Any, Window] = {}
         self._lock = threading.Lock()
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
@@ -149,9 +149,9 @@ class MemoryEngine:
             if refused:
                 return refused
             for counter in counters:
-                window = self._windows[_key(counter)] = self._window(counter)
+                window = self._windows[counter.place] = self._window(counter)
                 window.add(now, counter.cost)
-            usages = self._usages(counters, now)
+            usages = as_admitted(self._usages(counters, now))
             self._make_room(now)
             return usages
 
@@ -164,7 +164,7 @@ class MemoryEngine:
         """Forget the counters."""
         with self._lock:
             for counter in counters:
-                self._windows.pop(_key(counter), None)
+                self._windows.pop(counter.place, None)
 
     def clear(self) -> None:
         """Forget all counters."""
@@ -176,7 +176,7 @@ class MemoryEngine:
 
     def _window(self, counter: Counter) -> Window:
         length = counter.rate.seconds * 1000
-        window = self._windows.get(_key(counter)) or WINDOWS[counter.window](length)
+        window = self._windows.get(counter.place) or WINDOWS[counter.window](length)
         # Rates that share a counter may differ in it.
         window.length = length
         return window
@@ -198,8 +198,3 @@ class MemoryEngine:
         excess = len(self._windows) - self._max_counters * 9 // 10
         for key in [*self._windows][: max(0, excess)]:
             del self._windows[key]
-
-
-def _key(counter: Counter) -> tuple[str, ...]:
-    rate = "" if counter.is_shared else str(counter.rate)
-    return (counter.scope, counter.asker, rate, counter.window)

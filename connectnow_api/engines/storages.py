@@ -26,7 +26,7 @@ from limits.storage import (
     storage_from_string,
 )
 
-from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, weigh
+from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, as_admitted, weigh
 from .memory import MemoryEngine, SlidingWindow
 
 PREFIX = "connectnow_api"
@@ -144,7 +144,7 @@ class RedisEngine:
 
     def _hit(self, counters: Sequence[Counter]) -> list[Usage]:
         is_added, usages = self._run(counters, adds=True)
-        return usages if is_added else weigh(usages, counters)
+        return as_admitted(usages) if is_added else weigh(usages, counters)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""

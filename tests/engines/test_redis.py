@@ -45,12 +45,6 @@ def a_step(counters: list[Counter]) -> st.SearchStrategy[Step]:
         ),
         min_size=1,
         max_size=4,
-        unique_by=lambda counter: (
-            counter.scope,
-            counter.asker,
-            counter.window,
-            counter.is_shared or counter.rate,
-        ),
     )
     later = st.sampled_from([0, 1, 59_999, 60_000, 60_001, 120_000]) | st.integers(0, 250_000)
     methods = st.sampled_from(["hit", "hit", "hit", "peek", "reset"])

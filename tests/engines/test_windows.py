@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectnow_api.engines import WINDOWS, MemoryEngine
+from connectnow_api.rates import Rate
 from tests.conftest import Clock
 
 from .conftest import a_counter
@@ -200,3 +201,20 @@ def test_counters_that_are_over_go_first(stopped: Clock) -> None:
     stopped.now += 2
     engine.hit([a_counter()])
     assert [usage.hits for usage in engine.peek(lasting)] == [1] * 4
+
+
+def test_what_one_number_counts_twice_has_to_fit_twice() -> None:
+    """Else a refused request would have been counted."""
+    engine, wide = MemoryEngine(), a_counter(4, is_shared=True)
+    narrow = wide._replace(rate=Rate(3, 60))
+    for expected in ([2, 2], [2, 4]):
+        assert [usage.hits for usage in engine.hit([wide, narrow])] == expected
+    assert engine.peek([wide])[0].hits == 2
+
+
+def test_what_a_later_limit_adds_to_one_number_refuses_no_earlier_one() -> None:
+    engine, narrow = MemoryEngine(), a_counter(3, is_shared=True)
+    wide = narrow._replace(rate=Rate(4, 60))
+    for expected in ([2, 2], [3, 4], [5, 6]):
+        assert [usage.hits for usage in engine.hit([narrow, wide])] == expected
+    assert engine.peek([wide])[0].hits == 4
