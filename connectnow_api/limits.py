@@ -30,6 +30,7 @@ from .engines import (
     digest,
     get_engine,
     say_what_failed,
+    weigh,
 )
 from .exceptions import LimitUnavailable
 from .outages import Outages
@@ -188,15 +189,12 @@ def look(limits: Iterable[Limit]) -> list[Told]:
 
 def foresee(limits: Iterable[Limit], request: Any = None) -> list[Told]:
     """Return what ``look`` does, but of counters that a request would exceed, how that would be."""
-    told = [_if_counted(each) for each in look(limits)]
+    told = look(limits)
+    usages = weigh([each.usage for each in told], [each.counter for each in told])
+    if usages:
+        told = [each._replace(usage=usage) for each, usage in zip(told, usages, strict=True)]
     _tell_exceeded(told, request)
     return told
-
-
-def _if_counted(told: Told) -> Told:
-    hits = told.usage.hits + told.counter.cost
-    exceeds = hits > told.usage.limit
-    return told._replace(usage=told.usage._replace(hits=hits)) if exceeds else told
 
 
 def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Usage | None:

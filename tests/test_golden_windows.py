@@ -1,92 +1,82 @@
 """Every recorded sequence against windows that begin with the first request, as Laravel's do.
 
 In memory, and by the script on a real Redis; each goes by a clock that stands where the recording
-says. Statuses, ``X-RateLimit-*``, ``Retry-After`` and bodies are compared step by step. What
-differs on purpose is stated here once as a rule:
+says. Statuses, ``X-RateLimit-*``, ``Retry-After`` and bodies are compared step by step, with what
+``laravel_limits`` counts: by a version's rules that is what was recorded, by ours it differs where
 
-* limit 0 lets nothing pass, where Laravel lets one request pass in each window; so nothing is
-  counted, and how long to wait is not compared;
+* limit 0 lets nothing pass, where Laravel lets one request pass in each window;
 * a limiter that does not exist is a mistake for ``manage.py check`` and limits nothing, where
-  Laravel 8 has a limit of 0 and 12 answers 500;
-* what one limit of a limiter refuses, none has counted. So does Laravel 13; before it, limits that
-  came first had counted. In recordings of 8 and 12 each limit is a limiter of its own here, which
-  is the same until one refuses that is not the last; what comes after that is not compared;
+  Laravel 12 answers 500;
+* what one of several limits refuses, none has counted, those of other middleware included. Laravel
+  stops at the one that refuses, and what came before has counted; 13 asks all limits of a limiter
+  first;
+* of several limits that refuse, the one to wait longer for is told, where Laravel tells the first;
+* ``Retry-After: 0``, which a store of Laravel 8 for tests says at a window's end, is never said: the
+  next window begins;
+* nothing remains of a limit in which two have counted more than it allows, where Laravel 8 tells a
+  number below 0;
 * a refusal says what the exception handler says, with all headers, whatever the limiter's own
-  ``response()`` was;
-* a method that a view lacks is counted like any other, where Laravel looks for a route first; what
-  comes after one is not compared;
-* ``Retry-After: 0``, which a store of Laravel 8 for tests says at a window's end, is never said;
-  what comes from there on is not compared. Its file store, where recorded, is compared instead;
-* lengths of windows are whole seconds;
-* of a limiter with several limits that its description does not tell nothing is compared;
-* a 429 says ``Cache-Control: no-store`` as well, and the order of headers is not kept.
+  ``response()`` was; and ``Cache-Control: no-store``. The order of headers is not kept.
+
+Lengths of windows are whole seconds. ``recorded_limits`` says what is not asked or not explained.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rest_framework.permissions import IsAuthenticated
+from limits.storage import storage_from_string
 from rest_framework.test import APIClient
 
 from connectnow_api.engines import Engine, MemoryEngine, using
+from connectnow_api.engines.storages import RedisEngine
 from connectnow_api.limiters import Limiter
-from connectnow_api.throttling import limited_by
-from tests.conftest import Clock, Mount, load_golden
+from connectnow_api.throttling import LimiterThrottle, limited_by
+from tests.conftest import GOLDEN_DIR, Clock, Mount, load_golden
+from tests.laravel_limits import LIMIT, OURS, REMAINING, RESET, WAIT, Counts, Recorded, Route
 from tests.recorded_limits import (
-    LIMIT,
-    NAMES,
-    REMAINING,
-    WAIT,
+    BY,
     Case,
-    Recorded,
-    Step,
-    View,
     address_of,
     assert_body,
-    limits_of,
-    routes,
+    headers_of,
+    rate_of,
+    read,
     send,
+    steps_of,
+    view_of,
 )
 from tests.services import REDIS_URL, RUN, CacheServer
 
 pytestmark = pytest.mark.usefixtures("limits")
 
-STEPS = {
-    "8.83": ("laravel_8_file_store_steps", "steps"),
-    "12.67": ("laravel_12_steps", "steps"),
-    "13": ("laravel_13_steps",),
-}
-"""Where a version's steps are, the first that is there."""
-
-LOOKS_FIRST = "13"
-"""The version from which on Laravel looks at all limits before it counts."""
+HERE = json.loads((GOLDEN_DIR / "throttle.json").read_text(encoding="utf-8"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "case" in metafunc.fixturenames:
+    if "version" in metafunc.fixturenames:
         metafunc.parametrize(
             ("case", "version"),
             [
                 pytest.param(case.values[0], version, id=f"{case.id}-{version}")
                 for case in load_golden(metafunc.config, "throttle")
-                for version, names in STEPS.items()
-                if any(name in case.values[0] for name in names)
+                for version in steps_of(case.values[0])
             ],
         )
 
 
 @pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
+def redis_storage() -> Iterator[Any]:
     """The tests' Redis, else one of this module's own."""
-    if REDIS_URL:
-        yield REDIS_URL
-        return
-    server = CacheServer("redis")
-    yield server.location
-    server.stop()
+    server = None if REDIS_URL else CacheServer("redis")
+    storage: Any = storage_from_string(REDIS_URL if server is None else server.location)
+    yield storage
+    storage.get_connection().close()
+    if server is not None:
+        server.stop()
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -100,107 +90,66 @@ def clock(request: pytest.FixtureRequest) -> Iterator[Clock]:
 def engine_of(request: pytest.FixtureRequest, clock: Clock) -> Engine:
     if request.param == "memory":
         return MemoryEngine(clock)
-    # The package limits is no need of the package that is tested here.
-    from limits.storage import RedisStorage
-
-    from connectnow_api.engines.storages import RedisEngine
-
-    storage = RedisStorage(request.getfixturevalue("redis_url"))
-    return RedisEngine(storage, f"{RUN}:{request.node.name}", clock)
+    prefix = f"{RUN}:{request.node.name}"
+    return RedisEngine(request.getfixturevalue("redis_storage"), prefix, clock)
 
 
-# The same route in our words.
+def throttle_of(route: Route) -> type[LimiterThrottle]:
+    """Return the limits of a route in our words."""
+    return limited_by(*(limiter_of(limit, str(n)) for n, limit in enumerate(route.limits)))
 
 
-def limiter(limit: Recorded, answers: list[int]) -> Limiter:
-    """Return a limit of a route; Laravel's counters belong to a name and whoever asks."""
-
-    def rate(number: int | str | None) -> str | None:
-        return f"{number}/{limit.seconds:.0f}s" if isinstance(number, int) else number
-
+def limiter_of(limit: Recorded, name: str) -> Limiter:
+    """Return a limiter of one rate; Laravel's counters belong to a name and whoever asks."""
+    is_from_users = limit.own and not limit.attribute
     return Limiter(
-        rate(limit.users),
-        guest_rate=rate(limit.guests),
-        by="everybody" if limit.is_shared else "user",
-        counter=limit.scope,
-        name=limit.scope,
-        answers=answers,
+        rate=(lambda request: own_rate(limit, request)) if is_from_users else users_rate(limit),
+        guest_rate=rate_of(limit, limit.guests),
+        rate_attribute=f"user.{limit.attribute}" if limit.attribute else None,
+        by=BY[limit.by],
+        counter=limit.key,
+        name=name,
+        answers=limit.statuses,
     )
 
 
-def view_of(middleware: list[str], case: Case, steps: list[Step], version: str) -> Any:
-    """Return a view on which each throttle middleware is a class, as in Laravel each is asked."""
-    found = [limits_of(name, case, steps) for name in middleware]
-    if version != LOOKS_FIRST:
-        found = [[limit] for limits in found for limit in limits]
-    answers = counted_answers(steps)
-    throttles = [limited_by(*[limiter(limit, answers) for limit in each]) for each in found if each]
-    attributes = {
-        "throttle_classes": throttles,
-        "permission_classes": [IsAuthenticated] if "auth:api" in middleware else (),
-    }
-    return type("Routed", (View,), attributes).as_view()
+def users_rate(limit: Recorded) -> str | None:
+    return rate_of(limit, limit.users)
 
 
-def counted_answers(steps: list[Step]) -> list[int]:
-    """Return the statuses that count, where some answers have left the limit as it was."""
-    told = [step for step in steps if step["status"] != 429 and step[LIMIT]]
-    if all(step[LIMIT] != step[REMAINING] for step in told):
-        return []
-    return sorted({step["status"] for step in told if step[LIMIT] != step[REMAINING]})
-
-
-# What comes back.
-
-
-def is_end(step: Step, limits: list[Recorded], version: str) -> bool:
-    """Tell whether a rule ends the comparison after this step."""
-    refuses_early = step["status"] == 429 and step[LIMIT] != limits[-1].limit(step)
-    return (refuses_early and version != LOOKS_FIRST) or step["status"] == 405
-
-
-def expected(step: Step, limits: list[Recorded]) -> dict[str, Any]:
-    """Return the recorded status and headers, or what a rule puts in their place."""
-    if any(limit.limit(step) == "" for limit in limits) or step["status"] == 500:
-        return {"status": 200, **dict.fromkeys(NAMES)}
-    if any(limit.limit(step) == 0 for limit in limits):
-        return {"status": 429, LIMIT: 0, REMAINING: 0}
-    told = {"status": step["status"], **{name: step[name] for name in NAMES}}
-    if step["status"] == 429 and step[LIMIT] is None:
-        return {"status": 429}
-    return told
+def own_rate(limit: Recorded, request: Any) -> str | None:
+    return rate_of(limit, limit.number_of(request.user.pk))
 
 
 def test_sequence_equals_the_recording(
     case: Case, version: str, clock: Clock, mount: Mount, client: APIClient
 ) -> None:
-    steps = next(case[name] for name in STEPS[version] if name in case)
-    by_path = {
-        path: [limit for name in names for limit in limits_of(name, case, steps)]
-        for path, names in routes(case).items()
-    }
-    if any(limit.seconds % 1 for limits in by_path.values() for limit in limits):
-        return
+    recording = read(case, version)
+    if not recording.has_whole_seconds:
+        pytest.skip("its windows have no whole seconds")
+    # Only of a limiter with a name is not said what it does.
+    assert recording.is_named or recording.explained == len(recording.steps)
     mount(
         {
-            address_of({"path": path}): view_of(names, case, steps, version)
-            for path, names in routes(case).items()
+            address_of(path): view_of(route, [throttle_of(route)])
+            for path, route in recording.paths.items()
         }
     )
-    for step in steps:
-        clock.now = case["t0_unix"] + step["t"]
-        limits = by_path.get(step.get("path"), [])
-        if step.get(WAIT) == 0:
-            return
+    ours = Counts(OURS)
+    for step in recording.steps[: recording.explained]:
+        clock.now = recording.start + step["t"]
         response = send(client, step)
-        told = expected(step, limits)
-        found = {"status": response.status_code}
-        found |= {name: number(response.get(name)) for name in NAMES}
-        assert {name: found[name] for name in told} == told, step
+        status, *told = ours.answer(step, recording.route(step))
+        expected = dict(zip((LIMIT, REMAINING, WAIT, RESET), told, strict=True))
+        assert response.status_code == status, step
+        assert headers_of(response, recording.start) == {
+            name: value for name, value in expected.items() if value is not None
+        }, step
         assert_body(response, step)
-        if is_end(step, limits, version):
-            return
 
 
-def number(text: str | None) -> int | None:
-    return None if text is None else int(text)
+@pytest.mark.parametrize("recorded", HERE, ids=[case["name"] for case in HERE])
+def test_every_answer_that_is_recorded_here_is_explained(recorded: Case) -> None:
+    for version, steps in steps_of(recorded).items():
+        recording = read(recorded, version)
+        assert recording.explained == len(recording.steps) == len(steps)
