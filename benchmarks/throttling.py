@@ -1,7 +1,8 @@
 """What limiting a request costs, against Django REST framework's UserRateThrottle.
 
 Prints ratios of one run, in which the variants take turns: absolute times say more of the machine.
-Needs the programs redis-server and the packages django-ninja and limits; starts a Redis of its own.
+Needs the programs redis-server and memcached and the packages django-ninja, limits and pymemcache;
+starts servers of its own.
 ``--short`` takes few rounds; ``--only cost`` prints one of the parts. See README.md.
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
+import multiprocessing
 import os
 import shutil
 import socket
@@ -22,6 +23,7 @@ import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +43,11 @@ WINDOWS = ("fixed", "moving", "sliding")
 CHECKS = 20
 """In a row, of one variant."""
 PROCESSES, THREADS, REQUESTS = 8, 8, 1_000
-PACKAGES = ("Django", "djangorestframework", "django-ninja", "django-ratelimit", "limits", "redis")
+ALL_AT_ONCE = f"{PROCESSES} processes of {THREADS} threads"
+PACKAGES = (
+    *("Django", "djangorestframework", "django-ninja", "django-ratelimit", "limits", "redis"),
+    "pymemcache",
+)
 
 Check = Callable[[], bool]
 
@@ -81,6 +87,9 @@ def configure(url: str) -> None:
             "connectnow_api",
         ],
         SECRET_KEY="benchmark",
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=module.__name__,
+        urlpatterns=[],
         CONNECTNOW_API={},
     )
     sys.modules[module.__name__] = module
@@ -93,17 +102,27 @@ def on_redis(url: str) -> dict[str, Any]:
     return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
 
 
+def on_memcached(place: str) -> dict[str, Any]:
+    """Return the same of a memcached."""
+    return {"BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache", "LOCATION": place}
+
+
+SERVERS = {
+    "redis-server": ["--bind", "127.0.0.1", "--save", "", "--port"],
+    "memcached": ["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p"],
+}
+
+
 @contextlib.contextmanager
-def redis_server() -> Iterator[str]:
-    """Start a Redis that stores nothing on a disk and counts nobody else's commands."""
-    program = shutil.which("redis-server")
+def server(name: str) -> Iterator[str]:
+    """Start one that stores nothing on a disk and works for nobody else; yield host and port."""
+    program = shutil.which(name)
     if program is None:
-        raise SystemExit("redis-server is not installed")
+        raise SystemExit(f"{name} is not installed")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([program, *SERVERS[name], str(port)], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -114,7 +133,7 @@ def redis_server() -> Iterator[str]:
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise
                 time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
@@ -216,6 +235,11 @@ def throttled(base: Any, attributes: dict[str, Any], values: dict[str, Any]) -> 
     return Variant(prepare, values)
 
 
+def windows_of(storage: str) -> tuple[str, ...]:
+    """Return the windows that a storage has."""
+    return ("fixed", "sliding") if storage.startswith("memcached") else WINDOWS
+
+
 def passing(storage: str) -> dict[str, Variant]:
     """Return all that is compared while nothing is refused."""
     one, two = HIGH[0], [*HIGH]
@@ -228,7 +252,7 @@ def passing(storage: str) -> dict[str, Variant]:
         "our limiter, default": limiter(one),
         "our limiter, default, two rates": limiter(two),
     }
-    for window in WINDOWS:
+    for window in windows_of(storage):
         kept: dict[str, Any] = {"window": window, "LIMIT_STORAGE": storage}
         found[f"ours, LIMIT_STORAGE {window}"] = ours(one, **kept)
         found[f"ours, LIMIT_STORAGE {window}, two rates"] = ours(two, **kept)
@@ -245,7 +269,7 @@ def refusing(storage: str) -> dict[str, Variant]:
         "django-ratelimit's decorator": ratelimit(LOW),
         "ours, default": ours(LOW),
     }
-    for window in WINDOWS:
+    for window in windows_of(storage):
         values: dict[str, Any] = {"window": window, "LIMIT_STORAGE": storage}
         found[f"ours, LIMIT_STORAGE {window}"] = ours(LOW, **values)
     return found
@@ -294,31 +318,37 @@ def choose_cache(values: dict[str, Any]) -> None:
     setting_changed.send(None, setting="CACHES", value=settings.CACHES, enter=True)
 
 
-def show_cost(url: str, rounds: int) -> None:
+def show_cost(url: str, memcached: str, rounds: int) -> None:
     """Print what checks cost, and whether the aim is met."""
-    on_disk = {
-        passes: ratios(variants(url), rounds, passes=passes)
-        for passes, variants in ((True, passing), (False, refusing))
+    places = {
+        "Redis": (url, on_redis(url)),
+        "memcached": (f"memcached://{memcached}", on_memcached(memcached)),
+        "in this process": (
+            "memory://",
+            {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        ),
     }
-    choose_cache({"BACKEND": "django.core.cache.backends.locmem.LocMemCache"})
-    local = {
-        passes: ratios(variants("memory://"), rounds, passes=passes)
-        for passes, variants in ((True, passing), (False, refusing))
-    }
+    found: dict[tuple[str, bool], dict[str, list[float]]] = {}
+    for place, (storage, cache) in places.items():
+        choose_cache(cache)
+        for passes, variants in ((True, passing), (False, refusing)):
+            found[place, passes] = ratios(variants(storage), rounds, passes=passes)
     choose_cache(on_redis(url))
     for passes, what in ((True, "a check that passes"), (False, "a check that is refused")):
         rows = [
-            [name, spread(on_disk[passes][name]), spread(local[passes][name])]
-            for name in on_disk[passes]
+            [name, *(spread(found[place, passes].get(name)) for place in places)]
+            for name in found["Redis", passes]
         ]
-        print_table([what, "Redis", "in this process"], rows)
-    found = statistics.median(on_disk[True][AIM])
-    verdict = "met" if found <= AIMED_AT else "MISSED"
-    print(f"{AIM} on Redis: {found:.2f}, aim {AIMED_AT:.2f}: {verdict}\n")
+        print_table([what, *places], rows)
+    ratio = statistics.median(found["Redis", True][AIM])
+    verdict = "met" if ratio <= AIMED_AT else "MISSED"
+    print(f"{AIM} on Redis: {ratio:.2f}, aim {AIMED_AT:.2f}: {verdict}\n")
 
 
-def spread(found: list[float]) -> str:
+def spread(found: list[float] | None) -> str:
     """Return median, least and most."""
+    if found is None:
+        return "-"
     return f"{statistics.median(found):.2f} ({min(found):.2f}-{max(found):.2f})"
 
 
@@ -368,17 +398,18 @@ def count_commands(client: Any, variant: Variant) -> tuple[str, str]:
 
 def cpu_of(client: Any, variant: Variant, checks: int) -> float:
     """Return the microseconds of Redis's processor that a check takes, its network included."""
-
-    def used() -> float:
-        found = client.info("cpu")
-        return float(found["used_cpu_user"] + found["used_cpu_sys"])
-
     variant.begin(checks)
     prepared = [variant.prepare() for _ in range(checks)]
-    start = used()
+    start = used_cpu(client)
     for check in prepared:
         check()
-    return (used() - start) / checks * 1e6
+    return (used_cpu(client) - start) / checks * 1e6
+
+
+def used_cpu(client: Any) -> float:
+    """Return how many seconds of a processor Redis has used."""
+    found = client.info("cpu")
+    return float(found["used_cpu_user"] + found["used_cpu_sys"])
 
 
 def show_memory(url: str) -> None:
@@ -407,70 +438,186 @@ def show_memory(url: str) -> None:
     print_table(["a counter that is full", "limit", "bytes"], rows)
 
 
-# --- What many at once are let through --------------------------------------------------------
+# --- What many ask at once --------------------------------------------------------------------
+
+
+def asked(view: Any, **values: Any) -> Variant:
+    """Ask a view as a server does: by way of Django's handler, from one address."""
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.test import RequestFactory
+    from django.urls import clear_url_caches, path
+
+    place = f"{len(urls())}/"
+    urls().append(path(place, view))
+    clear_url_caches()
+    handler, factory = WSGIHandler(), RequestFactory()
+
+    def check() -> bool:
+        statuses: list[str] = []
+        environ = factory.get(f"/{place}").environ
+        answer = handler(environ, lambda status, _headers: statuses.append(status))
+        b"".join(answer)
+        answer.close()
+        return statuses[0].startswith("200")
+
+    return Variant(lambda: check, values)
+
+
+def urls() -> list[Any]:
+    """Return the URLs of the settings, to be added to."""
+    found: list[Any] = sys.modules["benchmark_settings"].urlpatterns
+    return found
+
+
+def rest_view(throttle: Any, **attributes: Any) -> Any:
+    """Return a view of DRF that only throttles."""
+    from rest_framework.response import Response
+    from rest_framework.views import APIView
+
+    class View(APIView):
+        authentication_classes = ()
+        permission_classes = ()
+        throttle_classes = (type("Throttle", (throttle,), attributes),)
+
+        def get(self, request: Any) -> Response:
+            return Response({})
+
+    return View.as_view()
+
+
+def ninja_urls() -> Any:
+    """Return the URLs of a view of ninja that only throttles; all requests share its throttle."""
+    from ninja import NinjaAPI
+    from ninja.throttling import AnonRateThrottle
+
+    api = NinjaAPI()
+    throttle = AnonRateThrottle(LOW.replace("/day", "/d"))
+    api.get("", throttle=throttle)(lambda request: {})  # noqa: ARG005 - ninja asks for it by name
+    return api.urls
+
+
+def decorated_view() -> Any:
+    """Return a view that django-ratelimit's decorator limits, which answers 403 then."""
+    from django.http import JsonResponse
+    from django_ratelimit.decorators import ratelimit as decorate
+
+    return decorate(key="ip", rate=LOW.replace("/day", "/d"))(lambda _request: JsonResponse({}))
 
 
 def racing(url: str) -> dict[str, Variant]:
     """Return what 1,000 requests ask at once."""
+    from rest_framework import throttling as theirs
+
+    from connectnow_api import throttling
+
+    two = {"LIMITERS": {"default": [LOW, "100/h"]}}
     found = {
-        "DRF UserRateThrottle": drf(LOW),
-        "ninja UserRateThrottle": ninja(LOW),
-        "django-ratelimit's decorator": ratelimit(LOW),
-        "ours, default": ours(LOW),
-        "our limiter, default, two rates": limiter([LOW, "100/h"]),
+        "DRF AnonRateThrottle": asked(rest_view(theirs.AnonRateThrottle, rate=LOW)),
+        "ninja AnonRateThrottle": asked(ninja_urls()),
+        "django-ratelimit's decorator": asked(decorated_view()),
+        "ours, default": asked(rest_view(throttling.AnonRateThrottle, rate=LOW)),
+        "our limiter, default, two rates": asked(rest_view(throttling.LimiterThrottle), **two),
+        "our limiter, LIMIT_STORAGE fixed, two rates": asked(
+            rest_view(throttling.LimiterThrottle), LIMIT_STORAGE=url, **two
+        ),
     }
     for window in WINDOWS:
-        values: dict[str, Any] = {"window": window, "LIMIT_STORAGE": url}
-        found[f"ours, LIMIT_STORAGE {window}"] = ours(LOW, **values)
+        view = rest_view(throttling.AnonRateThrottle, rate=LOW, window=window)
+        found[f"ours, LIMIT_STORAGE {window}"] = asked(view, LIMIT_STORAGE=url)
     return found
 
 
-def show_admitted(url: str, times: int) -> None:
+@contextlib.contextmanager
+def processes(url: str) -> Iterator[list[Connection]]:
+    """Start processes that ask at once, and end them; yield a pipe to each."""
+    # Clients of Redis connect anew in a process that was forked.
+    context = multiprocessing.get_context("fork")
+    started, pipes = [], []
+    for _ in range(PROCESSES):
+        pipe, other = context.Pipe()
+        started.append(context.Process(target=be_asked, args=(url, other), daemon=True))
+        started[-1].start()
+        pipes.append(pipe)
+    yield pipes
+    for pipe, process in zip(pipes, started, strict=True):
+        pipe.send(None)
+        process.join()
+
+
+def show_admitted(url: str, pipes: list[Connection], times: int) -> None:
     """Print how many requests pass where 100 may."""
     import redis
 
     client = redis.Redis.from_url(url)
-    command = [sys.executable, __file__, "--race", url]
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(PROCESSES)
-    ]
     rows = []
     for name in racing(url):
         admitted = []
         for _ in range(times):
             client.flushdb()
-            admitted.append(sum(ask_all(started, name)))
+            admitted.append(ask_all(pipes, "racing", name))
         rows.append([name, ", ".join(map(str, admitted))])
-    for process in started:
-        process.communicate("")
-    heading = f"{REQUESTS:,} requests, {PROCESSES} processes of {THREADS} threads, {LOW}"
-    print_table([heading, "admitted"], rows)
+    print_table([f"{REQUESTS:,} requests of {ALL_AT_ONCE}, {LOW}", "admitted"], rows)
 
 
-def ask_all(started: list[Any], name: str) -> list[int]:
-    """Let all processes ask, and return how many requests of each passed."""
-    for word in (f"{name}\n", "go\n"):
-        for process in started:
-            process.stdin.write(word)
-            process.stdin.flush()
-        answers = [json.loads(process.stdout.readline()) for process in started]
-    return answers
+def show_load(url: str, pipes: list[Connection], rounds: int) -> None:
+    """Print how much of Redis's processor a check takes while many ask, and what it can bear."""
+    import redis
+
+    client = redis.Redis.from_url(url)
+    variants = {name: variant for name, variant in passing(url).items() if name in LOADED}
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for name in variants:
+        # What happens only once belongs to no check: a connection, and learning a script.
+        ask_all(pipes, "passing", name, 64)
+    for _ in range(rounds):
+        for name, variant in variants.items():
+            # Most that is written at once is lost, so a history stays about as long as it was.
+            variant.begin(0)
+            before = used_cpu(client)
+            ask_all(pipes, "passing", name)
+            times[name].append((used_cpu(client) - before) / REQUESTS * 1e6)
+    rows = []
+    for name, own in times.items():
+        median = statistics.median(own)
+        ratio = [mine / base for mine, base in zip(own, times[BASE], strict=True)]
+        rows.append([name, f"{median:.0f}", spread(ratio), f"{1e6 / median:,.0f}"])
+    heads = ["µs of Redis", "ratio", "checks in a second of Redis"]
+    print_table([f"a check that passes, of {ALL_AT_ONCE}", *heads], rows)
 
 
-def race(url: str) -> None:
+LOADED = (
+    BASE,
+    "django-ratelimit's decorator",
+    "ours, default",
+    "our limiter, default, two rates",
+    *(f"ours, LIMIT_STORAGE {window}" for window in WINDOWS),
+    *(f"ours, LIMIT_STORAGE {window}, two rates" for window in WINDOWS),
+)
+
+
+def ask_all(pipes: list[Connection], kind: str, name: str, requests: int = REQUESTS) -> int:
+    """Let all processes ask, and return how many requests passed."""
+    for message in ((kind, name, requests // PROCESSES), "go"):
+        for pipe in pipes:
+            pipe.send(message)
+        answers = [pipe.recv() for pipe in pipes]
+    return sum(answers)
+
+
+def be_asked(url: str, pipe: Connection) -> None:
     """Be one of the processes: get ready, say so, wait for the word, ask, say how many passed."""
-    configure(url)
-    variants = racing(url)
+    # What is refused is logged.
+    logging.getLogger("django").setLevel(logging.CRITICAL)
+    known = {"racing": racing(url), "passing": passing(url)}
     with ThreadPoolExecutor(THREADS) as pool:
-        for line in sys.stdin:
-            variant = variants[line.strip()]
+        while message := pipe.recv():
+            kind, name, requests = message
+            variant = known[kind][name]
             settings.CONNECTNOW_API = variant.values
-            print("0", flush=True)
-            sys.stdin.readline()
-            share = range(REQUESTS // PROCESSES)
-            passed = pool.map(lambda _, ask=variant.prepare: ask()(), share)
-            print(sum(passed), flush=True)
+            checks = [variant.prepare() for _ in range(requests)]
+            pipe.send(0)
+            pipe.recv()
+            pipe.send(sum(pool.map(lambda check: check(), checks)))
 
 
 # --- Printing ---------------------------------------------------------------------------------
@@ -489,29 +636,33 @@ def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="few rounds")
-    parser.add_argument("--only", choices=["cost", "sizing", "admitted"])
-    parser.add_argument("--race", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=["cost", "sizing", "at-once"])
     arguments = parser.parse_args()
-    if arguments.race:
-        race(arguments.race)
-        return
-    rounds = 10 if arguments.short else 200
-    with redis_server() as url:
+    rounds = 5 if arguments.short else 120
+    with server("redis-server") as redis_place, server("memcached") as memcached:
+        url = f"redis://{redis_place}/0"
         configure(url)
-        import redis
-
-        server = redis.Redis.from_url(url).info("server")["redis_version"]
-        known = [f"{package} {version(package)}" for package in PACKAGES]
-        known += [f"{'with' if redis.utils.HIREDIS_AVAILABLE else 'without'} hiredis"]
-        python = ".".join(map(str, sys.version_info[:3]))
-        print(f"Python {python}, Redis {server}, {', '.join(known)}\n")
+        print(f"{versions(url)}\n")
         if arguments.only in (None, "cost"):
-            show_cost(url, rounds)
+            show_cost(url, memcached, rounds)
         if arguments.only in (None, "sizing"):
-            show_operations(url, 2 if arguments.short else 15)
+            show_operations(url, 1 if arguments.short else 15)
             show_memory(url)
-        if arguments.only in (None, "admitted"):
-            show_admitted(url, 1 if arguments.short else 3)
+        if arguments.only in (None, "at-once"):
+            with processes(url) as pipes:
+                show_load(url, pipes, 1 if arguments.short else 7)
+                show_admitted(url, pipes, 1 if arguments.short else 3)
+
+
+def versions(url: str) -> str:
+    """Return what is measured."""
+    import redis
+
+    found = redis.Redis.from_url(url).info("server")["redis_version"]
+    known = [f"{package} {version(package)}" for package in PACKAGES]
+    known += [f"{'with' if redis.utils.HIREDIS_AVAILABLE else 'without'} hiredis"]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"Python {python}, Redis {found}, {', '.join(known)}"
 
 
 if __name__ == "__main__":

@@ -106,7 +106,9 @@ class Limiter:
 
     def applies_to(self, request: Any) -> bool:
         """Tell whether the request's method is limited."""
-        return not self.methods or _method(request) in {method.upper() for method in self.methods}
+        methods = {method.upper() for method in _listed(self.methods)}
+        # HEAD goes with GET, whichever is named.
+        return not methods or not methods.isdisjoint({request.method, _method(request)})
 
     def get_rate(self, request: Any) -> Any:
         """Return rate or rates of a request, ``None`` for no limit."""
@@ -146,7 +148,7 @@ class Limiter:
             return bool(wanted(response))
         status = response.status_code
         kind = "" if status == TOO_MANY else f"{status // 100}xx"
-        return any(each in (status, kind) for each in wanted)
+        return any(each in (status, kind) for each in _listed(wanted))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))
@@ -284,6 +286,13 @@ def _called(value: Any, request: Any) -> Any:
 def _function(value: Any) -> Any:
     """Return the function that a dotted path names; anything else as it is."""
     return import_string(value) if is_path(value) else value
+
+
+def _listed(value: Any) -> Any:
+    """Return a list as it is; raise ``TypeError`` for a text, which has characters and no items."""
+    if isinstance(value, str):
+        raise TypeError(f"{value!r} is no list")
+    return value
 
 
 def is_path(value: Any) -> bool:

@@ -12,7 +12,8 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -64,9 +65,13 @@ FAILED_AUTH = "failed_auth"
 
 logger = logging.getLogger(__name__)
 _outages = Outages(logger)
-_LEGIBLE = re.compile(r"(user|token):\w+\.\w+:[0-9a-f-]{1,36}|address:[0-9a-f.:]*(/64)?", re.ASCII)
-"""Who asks, as our limiters and throttles name them; other code may name whatever it likes."""
+_LEGIBLE = re.compile(
+    r"user:\w+\.\w+:[0-9a-f-]{1,36}|token:\w+\.\w+:[0-9]{1,19}|address:[0-9a-f.:]*(/64)?", re.ASCII
+)
+"""Who asks, as our limiters and throttles name them; other code may name whatever it likes. The key
+of another package's token may be the token itself, unless it is a number."""
 _local = MemoryEngine()
+_switched: list[bool] = []
 
 
 @lru_cache(maxsize=1000)
@@ -163,7 +168,17 @@ class Told(NamedTuple):
 
 def is_enabled() -> bool:
     """Tell whether anything is counted at all: django-ratelimit's own setting says so."""
-    return bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
+    return _switched[-1] if _switched else bool(getattr(django_settings, "RATELIMIT_ENABLE", True))
+
+
+@contextmanager
+def switched(on: bool) -> Iterator[None]:
+    """Switch limits on or off inside, in all threads, whatever the settings say: for tests."""
+    _switched.append(on)
+    try:
+        yield
+    finally:
+        _switched.pop()
 
 
 def take(limits: Iterable[Limit], request: Any = None, *, tells_shadow: bool = True) -> list[Told]:
@@ -297,7 +312,10 @@ def _engine() -> Engine:
 def _countable(limit: Limit, engine: Engine) -> list[Counter]:
     if limit.window not in engine.windows:
         raise ValueError(f"there is no window {limit.window!r} where limits are counted")
-    return limit.counters()
+    counters = limit.counters()
+    if limit.counter is None or engine.shares:
+        return counters
+    return [counter._replace(is_shared=False) for counter in counters]
 
 
 def go_without(limits: Sequence[Limit], exc: Exception) -> None:
@@ -397,9 +415,16 @@ def _laravels(told: Told) -> dict[str, str]:
 
 def _drafts(told: Sequence[Told]) -> dict[str, str]:
     named = [(_quoted(each.name), each.counter.rate, each.usage) for each in told]
-    policies = [f"{name};q={rate.limit};w={rate.seconds}" for name, rate, _usage in named]
-    standing = [f"{n};r={usage.remaining};t={usage.retry_after}" for n, _rate, usage in named]
+    policies = [f"{name};q={_whole(rate.limit)};w={rate.seconds}" for name, rate, _usage in named]
+    standing = [
+        f"{name};r={_whole(usage.remaining)};t={usage.retry_after}" for name, _rate, usage in named
+    ]
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(standing)}
+
+
+def _whole(number: int) -> int:
+    """Return a whole number of structured fields, which have 15 digits at most (section 3.3.1)."""
+    return min(number, 10**15 - 1)
 
 
 def _quoted(text: str) -> str:
@@ -425,3 +450,9 @@ def show(view: Any, told: Sequence[Told]) -> None:
     refuses = any(each.refuses for each in told)
     if refuses and "no-store" not in headers.get("Cache-Control", ""):
         view.headers["Cache-Control"] = "no-store"
+
+
+def has_refused(view: Any) -> bool:
+    """Tell whether a limit that ``show`` was given has refused the view's request."""
+    told: dict[Any, Told] = getattr(view, "_limits_told", {})
+    return any(each.refuses for each in told.values())

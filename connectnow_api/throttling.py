@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from django.http.response import HttpResponseBase
 from rest_framework import status
-from rest_framework.exceptions import Throttled
 from rest_framework.settings import api_settings as drf_settings
 from rest_framework.throttling import BaseThrottle
 
@@ -51,9 +51,10 @@ class LimitThrottle(BaseThrottle):
 
     def tell(self, request: Any, view: Any, told: Sequence[limits.Told]) -> bool:
         """Show how limits stand, and tell whether the request passes."""
+        is_first = not limits.has_refused(view)
         limits.show(view, told)
         self.refusal = limits.tightest(each for each in told if each.refuses)
-        if self.refusal is not None:
+        if self.refusal is not None and is_first:
             emit_for_auth("throttled", request, reason=self.refusal.scope)
         return self.refusal is None
 
@@ -186,8 +187,10 @@ class LimiterThrottle(LimitThrottle):
         if not any(each.refuses for each in told):
             told += limits.take([limit for limiter, limit in found if not limiter.answers], request)
         passes = self.tell(request, view, told)
-        if passes and answered:
-            self.count_answer(request, view, answered)
+        # What could not be looked at is not waited for once more.
+        known = [pair for pair in answered if any(each.limit is pair[1] for each in told)]
+        if passes and known:
+            self.count_answer(request, view, known)
         return passes
 
     def count_answer(
@@ -201,15 +204,25 @@ class LimiterThrottle(LimitThrottle):
         finalize = view.finalize_response
 
         def finalize_response(again: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            told = self._count(request, response, answered)
-            if not can_be_refused(response):
-                told = [each.as_passing() for each in told]
-            if not self.tell(request, view, told):
-                response = view.handle_exception(Throttled(self.wait()))
+            # DRF says what is wrong with a view that returns something else.
+            if isinstance(response, HttpResponseBase):
+                told = self._count(request, response, answered)
+                if not can_be_refused(response):
+                    told = [each.as_passing() for each in told]
+                if not self.tell(request, view, told):
+                    response = self._refuse(again, view, response)
             return finalize(again, response, *args, **kwargs)
 
         # DRF has a view of its own for each request, and no other moment at which errors are known.
         view.finalize_response = finalize_response
+
+    def _refuse(self, request: Any, view: Any, response: Any) -> Any:
+        """Return what the view's own ``throttled`` makes of an answer that is one too many."""
+        try:
+            view.throttled(request, self.wait())
+        except Exception as exc:  # noqa: BLE001 - a view may raise what it likes
+            return view.handle_exception(exc)
+        return response
 
     def _count(
         self, request: Any, response: Any, answered: Sequence[tuple[Limiter, limits.Limit]]
@@ -227,7 +240,7 @@ class LimiterThrottle(LimitThrottle):
 
 def can_be_refused(response: Any) -> bool:
     """Tell whether an answer may still become a 429: an error, and none that is under way."""
-    is_error = status.is_client_error(response.status_code)
+    is_error = response.status_code >= status.HTTP_400_BAD_REQUEST
     return is_error and not getattr(response, "streaming", False)
 
 

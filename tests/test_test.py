@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 import unittest
-from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
 from django.core.cache import cache
-from django.test import override_settings
+from django.test import LiveServerTestCase, override_settings
+from django.urls import path
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
@@ -123,9 +124,36 @@ def test_one_within_another(statuses: Any) -> None:
             assert statuses(3) == [200, 200, 429]
         with limits_off():
             assert statuses(3) == [200] * 3
-        with limits_frozen(), override_settings(RATELIMIT_ENABLE=False):
-            assert statuses(3) == [200] * 3
         assert statuses(1) == [429]
+
+
+@pytest.mark.parametrize("setting", [True, False])
+def test_settings_that_change_meanwhile_switch_nothing(statuses: Any, setting: bool) -> None:
+    with limits_frozen(), override_settings(RATELIMIT_ENABLE=setting):
+        assert statuses(3) == [200, 200, 429]
+    with limits_off(), override_settings(RATELIMIT_ENABLE=setting):
+        assert statuses(3) == [200] * 3
+
+
+@pytest.mark.parametrize("help_", [limits_off, limits_frozen, limits_reset])
+def test_settings_that_are_given_back_later_are_given_back(help_: Any) -> None:
+    """As a fixture does that was asked for before ours: both are not one in the other."""
+    before, changed = django_settings._wrapped, override_settings(SOMETHING=1)
+    with help_():
+        changed.enable()
+    changed.disable()
+    assert django_settings._wrapped is before
+
+
+def test_one_inside_of_itself() -> None:
+    frozen = limits_frozen()
+    with frozen as outer:
+        hit("a", "5/day", "x")
+        with frozen as inner:
+            assert inner is not outer
+            assert peek("a", "5/day", "x").hits == 0  # type: ignore[union-attr]
+        assert peek("a", "5/day", "x").hits == 1  # type: ignore[union-attr]
+    assert peek("a", "5/day", "x") is None
 
 
 def test_it_ends_when_a_test_fails(statuses: Any) -> None:
@@ -180,39 +208,40 @@ def test_a_method_of_a_test_case() -> None:
     assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
-OTHERS = """
-from connectnow_api.limits import hit
+@limits_frozen(now=5, attr_name="limits")
+class DecoratedTests(unittest.TestCase):
+    """Each test of a class has counters of its own, from its ``setUp`` on."""
+
+    limits: Limits
+
+    def setUp(self) -> None:
+        self.before = hit("a", "9/day", "x")
+
+    def test_one(self) -> None:
+        found = hit("a", "9/day", "x")
+        assert self.before is not None
+        assert found is not None
+        assert (self.before.hits, found.hits, self.limits.now) == (1, 2, 5)
+
+    test_another = test_one
 
 
-def exceeded():
-    return [usage.is_exceeded for usage in (hit("a", "1/day", "x") for _ in range(2)) if usage]
+class LiveTests(LiveServerTestCase):
+    """A live server answers in a thread of its own."""
 
+    def ask(self) -> int:
+        try:
+            with urlopen(f"{self.live_server_url}/flat/x") as response:
+                return int(response.status)
+        except HTTPError as exc:
+            exc.close()
+            return exc.code
 
-def test_on(api_limits):
-    assert exceeded() == [False, True]
-    api_limits.tick(86400)
-    assert exceeded() == [False, True]
-
-
-def test_each_begins_anew(api_limits):
-    assert exceeded() == [False, True]
-
-
-def test_off(api_limits_off):
-    assert exceeded() == []
-"""
-
-
-def test_the_fixtures_in_a_project_of_others(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["connectnow_api.pytest_plugin"]\n')
-    (tmp_path / "site_settings.py").write_text(
-        'SECRET_KEY = "x"\nINSTALLED_APPS = ["rest_framework", "connectnow_api"]\nUSE_TZ = True\n'
-    )
-    (tmp_path / "test_limits.py").write_text(OTHERS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = site_settings\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cov"]
-    path = {"PYTHONPATH": ":".join([str(tmp_path), *sys.path]), "PATH": ""}
-    found = subprocess.run(
-        command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False
-    )
-    assert "3 passed" in found.stdout, found.stdout + found.stderr
+    def test_requests(self) -> None:
+        with override_settings(ROOT_URLCONF=(path("flat/x", View.as_view()),), ALLOWED_HOSTS=["*"]):
+            with limits_frozen() as limits:
+                assert [self.ask() for _ in range(3)] == [200, 200, 429]
+                limits.tick(DAY)
+                assert self.ask() == 200
+            with limits_off():
+                assert [self.ask() for _ in range(3)] == [200, 200, 200]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _connected: dict[Any, Engine] = {}
+_failed: dict[Any, tuple[float, Exception]] = {}
 _connecting = threading.Lock()
 _instead: list[Engine] = []
 
@@ -51,14 +53,27 @@ def get_engine() -> Engine:
     options = api_settings.limit_storage_options
     # A connection that another process has opened is that process's.
     key = (os.getpid(), uri, repr(sorted(options.items())) if options else "")
-    if key not in _connected:
-        # One for all threads: the library takes what another thread has half imported for an old
-        # version, and counters in memory would be as many as threads came first.
-        with _connecting:
-            if key not in _connected:
-                # Only who names a storage needs the library.
-                _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
-    return _connected[key]
+    return _connected.get(key) or _connect(key, uri, options)
+
+
+def _connect(key: Any, uri: str, options: Mapping[str, Any]) -> Engine:
+    """Make an engine, one thread for all; who waited for one that failed is told why at once.
+
+    ``limits`` (5.8) takes a module that another thread is still importing for one that is there.
+    """
+    with _connecting:
+        if key in _connected:
+            return _connected[key]
+        silent_until, why = _failed.get(key, (0.0, None))
+        if why is not None and time.monotonic() < silent_until:
+            raise why.with_traceback(None)
+        try:
+            # Only who names a storage needs the library.
+            _connected[key] = import_module(f"{__name__}.storages").connect(uri, options)
+        except Exception as exc:
+            _failed[key] = (time.monotonic() + 1, exc)
+            raise
+        return _connected[key]
 
 
 def get_place() -> str:

@@ -16,7 +16,7 @@ from django.conf import settings as django_settings
 from django.core.cache import BaseCache, caches
 from django_ratelimit import core
 
-from .counting import FIXED, Counter, Usage, weigh
+from .counting import FIXED, Counter, Usage, add_in_turn, weigh
 
 GROUP = "connectnow_api"
 
@@ -29,7 +29,7 @@ def get_alias() -> str:
 class CacheEngine:
     """Counts in the cache that ``RATELIMIT_USE_CACHE`` names."""
 
-    windows = frozenset({FIXED})
+    windows, shares = frozenset({FIXED}), False
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Look first where a refusal would have to be undone, then add; what is added decides.
@@ -41,7 +41,7 @@ class CacheEngine:
             refused = weigh(self.peek(counters), counters)
             if refused:
                 return refused
-        return [self._add(counter) for counter in counters]
+        return add_in_turn(counters, self._add, self._look)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from connectnow_api.rates import Rate
@@ -81,6 +81,8 @@ class Engine(Protocol):
 
     windows: frozenset[str]
     """Which of ``WINDOWS`` it can count in."""
+    shares: bool
+    """Whether it heeds ``Counter.is_shared``."""
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Add to all counters, or to none if one would be exceeded; return how each stands.
@@ -99,7 +101,7 @@ class Engine(Protocol):
 class Unreachable:
     """An engine that could not be made: each method raises why."""
 
-    windows = frozenset(WINDOWS)
+    windows, shares = frozenset(WINDOWS), True
 
     def __init__(self, why: Exception) -> None:
         self._why = why
@@ -115,6 +117,23 @@ class Unreachable:
     def reset(self, counters: Sequence[Counter]) -> None:
         """Raise."""
         raise self._why
+
+
+def add_in_turn(
+    counters: Sequence[Counter],
+    add: Callable[[Counter], Usage],
+    look: Callable[[Counter], Usage],
+) -> list[Usage]:
+    """Add to each counter until one is exceeded, and only look at those behind that.
+
+    So whoever is refused takes nothing from the counters behind, and somebody passes. If all added
+    to all, those whom one counter refuses could use up another before those whom it lets pass.
+    """
+    usages: list[Usage] = []
+    for counter in counters:
+        is_refused = any(usage.is_exceeded for usage in usages)
+        usages.append(look(counter) if is_refused else add(counter))
+    return usages
 
 
 def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:

@@ -26,7 +26,18 @@ from limits.storage import (
     storage_from_string,
 )
 
-from .counting import FIXED, MOVING, SLIDING, WINDOWS, Counter, Engine, Usage, as_admitted, weigh
+from .counting import (
+    FIXED,
+    MOVING,
+    SLIDING,
+    WINDOWS,
+    Counter,
+    Engine,
+    Usage,
+    add_in_turn,
+    as_admitted,
+    weigh,
+)
 from .memory import MemoryEngine, SlidingWindow
 
 PREFIX = "connectnow_api"
@@ -116,7 +127,7 @@ class RedisEngine:
     ``clock`` returns seconds since 1970; unless given, the server's own clock is asked.
     """
 
-    windows = frozenset(WINDOWS)
+    windows, shares = frozenset(WINDOWS), True
 
     def __init__(
         self, storage: RedisStorage, prefix: str, clock: Callable[[], float] | None = None
@@ -198,6 +209,8 @@ class RedisEngine:
 class LimitsEngine:
     """The counting of ``limits``, for storages that are no Redis."""
 
+    shares = True
+
     def __init__(self, storage: Storage, prefix: str) -> None:
         self._storage: Any = storage
         self._prefix = prefix
@@ -215,11 +228,19 @@ class LimitsEngine:
             refused = weigh(self.peek(counters), counters)
             if refused:
                 return refused
-        return [getattr(self, f"_add_{counter.window}")(counter) for counter in counters]
+        return add_in_turn(counters, self._add, self._look)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""
-        return [getattr(self, f"_look_{counter.window}")(counter) for counter in counters]
+        return [self._look(counter) for counter in counters]
+
+    def _add(self, counter: Counter) -> Usage:
+        usage: Usage = getattr(self, f"_add_{counter.window}")(counter)
+        return usage
+
+    def _look(self, counter: Counter) -> Usage:
+        usage: Usage = getattr(self, f"_look_{counter.window}")(counter)
+        return usage
 
     def reset(self, counters: Sequence[Counter]) -> None:
         """Remove the counters."""

@@ -22,6 +22,7 @@ INTERNAL = {
     "connectnow_api.limits": {"Limit", "Told", "counted_address", "failed_auth_policy", "foresee"}
     | {
         "go_without",
+        "has_refused",
         "headers_of",
         "hit_failed_auth",
         "is_enabled",
@@ -29,7 +30,7 @@ INTERNAL = {
         "name_of_address",
         "show",
     }
-    | {"take", "tightest"},
+    | {"switched", "take", "tightest"},
     "connectnow_api.limiters": {"address_of", "asker_of", "dotted", "failures_of", "find_limiter"}
     | {"is_attribute", "is_path", "limiters_of", "limits_of", "name_of_key", "name_of_token"}
     | {"name_of_user", "read_limiter", "say_rate"},

@@ -13,8 +13,9 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from redis.exceptions import RedisClusterException
 
-from connectnow_api.engines import WINDOWS, Counter, MemoryEngine
+from connectnow_api.engines import WINDOWS, Counter, MemoryEngine, get_engine
 from connectnow_api.engines.storages import RedisEngine, connect
 from connectnow_api.limits import Limit, take
 from connectnow_api.rates import Rate
@@ -255,3 +256,10 @@ def test_a_cluster_that_is_gone_is_an_outage(settings: Any) -> None:
     assert take([Limit("open", "x", "1/h", on_failure="open")]) == []
     [told] = take([Limit("local", new_prefix(), "1/h", on_failure="local")])
     assert told.usage.hits == 1
+    raised = []
+    for _ in range(2):
+        with pytest.raises(RedisClusterException) as found:
+            get_engine()
+        raised.append(found.value)
+    # Not every request waits for it again.
+    assert raised[0] is raised[1]

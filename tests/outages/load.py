@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -31,6 +31,9 @@ class Told(NamedTuple):
 class Load:
     """What several clients ask, at once and again and again, and what they were answered."""
 
+    KINDS: Sequence[str] = ("read", "write", "write", "write", "idle", "read")
+    """What each of the clients asks."""
+
     def __init__(self, site: Site) -> None:
         self.site = site
         self.told: list[Told] = []
@@ -53,20 +56,23 @@ class Load:
         """Ask what takes no database: a path that is not there."""
         return site.request("/api/nowhere")
 
+    def ask(self, what: str, site: Site, name: str) -> Answer:
+        """Send one request of a kind, and return the answer."""
+        return self.write(site, name) if what == "write" else getattr(self, what)(site)
+
     def _ask_on(self, what: str) -> None:
         site = self.site.from_new_address()
         while not self._over.is_set():
             name = f"{NAME}{next(_numbers)}"
-            answer = self.write(site, name) if what == "write" else getattr(self, what)(site)
+            answer = self.ask(what, site, name)
             with self._lock:
                 self.told.append(Told(what, name, answer))
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Ask in six threads until the block ends; raise what went wrong in one of them."""
-        kinds = ["read", "write", "write", "write", "idle", "read"]
-        with ThreadPoolExecutor(len(kinds)) as pool:
-            asking: list[Future[None]] = [pool.submit(self._ask_on, kind) for kind in kinds]
+        """Ask in as many threads until the block ends; raise what went wrong in one of them."""
+        with ThreadPoolExecutor(len(self.KINDS)) as pool:
+            asking: list[Future[None]] = [pool.submit(self._ask_on, kind) for kind in self.KINDS]
             try:
                 yield
             finally:

@@ -201,3 +201,17 @@ def test_each_of_several_counts_what_another_refuses(ask: Ask) -> None:
 def test_the_same_class_twice_counts_twice(ask: Ask) -> None:
     throttle = limited(AnonRateThrottle, "9/d")
     assert shown(ask([throttle, throttle]))["Remaining"] == 7
+
+
+def test_headers_of_one_answer_never_stand_on_another(ask: Ask, clock: Clock) -> None:
+    """Also where a view has its headers from its class, in one mapping for all requests."""
+    shared = {"Cache-Control": "public, max-age=60"}
+    throttles = [limited(AnonRateThrottle, "1/m")]
+    answers = [ask(throttles, default_response_headers=shared) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    clock.now = NOW + 60
+    answers.append(ask(throttles, default_response_headers=shared))
+    assert answers[2]["Cache-Control"] == "public, max-age=60"
+    assert shown(answers[2]) == {"Limit": 1, "Remaining": 0}
+    assert shown(ask([], default_response_headers=shared)) == {}
+    assert shared == {"Cache-Control": "public, max-age=60"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectnow_api.limiters import Limiter
-from connectnow_api.test import limits_frozen
+from connectnow_api.test import limits_frozen, limits_off
 from connectnow_api.throttling import AnonRateThrottle, LimiterThrottle
 from tests.throttling.views import Ask, limited, shown
 
@@ -86,3 +86,50 @@ def test_any_name_makes_a_list(ask: Ask, settings: Any, name: str) -> None:
     for header in drafts(ask([LimiterThrottle], limiters=own)):
         assert header is not None
         assert LIST.fullmatch(header), header
+
+
+def test_one_limit_refuses_while_all_are_told(ask: Ask, settings: Any) -> None:
+    """One in shadow has not counted what is refused, and is not told then."""
+    kinds(settings, "both")
+    own = [
+        Limiter("1/h", name="hour"),
+        Limiter(["9/m", "99/d"], name="more"),
+        Limiter("0/s", name="new", shadow=True),
+    ]
+    passing, refused = (ask([LimiterThrottle], limiters=own) for _ in range(2))
+    assert drafts(passing) == (
+        '"hour";q=1;w=3600, "more-60s";q=9;w=60, "more-86400s";q=99;w=86400, "new";q=0;w=1',
+        '"hour";r=0;t=3600, "more-60s";r=8;t=60, "more-86400s";r=98;t=86400, "new";r=0;t=1',
+    )
+    assert drafts(refused) == (
+        '"hour";q=1;w=3600, "more-60s";q=9;w=60, "more-86400s";q=99;w=86400',
+        '"hour";r=0;t=3600, "more-60s";r=8;t=60, "more-86400s";r=98;t=86400',
+    )
+    assert (refused.status_code, shown(refused)) == (
+        429,
+        {"Limit": 1, "Remaining": 0, "Reset": 1_700_003_600, "After": 3600},
+    )
+
+
+def test_no_number_has_more_digits_than_there_may_be(ask: Ask, settings: Any) -> None:
+    kinds(settings, "ietf")
+    found = drafts(ask([LimiterThrottle], limiters=Limiter([(10**20, 60)], name="all")))
+    assert found == (f'"all";q={10**15 - 1};w=60', f'"all";r={10**15 - 1};t=60')
+
+
+def test_refused_tokens_tell_the_same(ask: Ask, settings: Any) -> None:
+    settings.CONNECTNOW_API = {"LIMIT_HEADERS": "ietf", "FAILED_AUTH_RATE": "1/m"}
+    first, second = (ask(token="cn_wrong") for _ in range(2))
+    assert (first.status_code, drafts(first)) == (401, (None, None))
+    assert (second.status_code, drafts(second)) == (
+        429,
+        ('"failed_auth";q=1;w=60', '"failed_auth";r=0;t=60'),
+    )
+    assert shown(second) == {"After": 60}
+
+
+def test_off_nothing_is_told(ask: Ask, settings: Any) -> None:
+    kinds(settings, "both")
+    with limits_off():
+        response = ask([LimiterThrottle], limiters=["1/m", Limiter("1/m", answers=["2xx"])])
+    assert (response.status_code, drafts(response), shown(response)) == (200, (None, None), {})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 
 from connectnow_api.limiters import Limiter
 from connectnow_api.limits import hit
@@ -14,7 +15,7 @@ from connectnow_api.signals import limit_exceeded
 from connectnow_api.throttling import AnonRateThrottle, LimiterThrottle, limited_by
 from tests.conftest import Mount
 
-from .views import Ask, Issue, View, limited, remaining, shown
+from .views import Ask, Issue, View, limited, remaining, shown, signed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
@@ -130,3 +131,26 @@ def test_a_limit_that_refuses_is_told_as_well(ask: Ask, caplog: Any, exceeded: l
     assert [ask([LimiterThrottle], limiters=own).status_code for _ in range(2)] == [200, 429]
     assert exceeded == [("api", "/flat/x", 1, 2, False)]
     assert lines(caplog) == []
+
+
+def test_each_would_be_refusal_is_one_line(ask: Ask, caplog: Any, exceeded: list[Any]) -> None:
+    """Also where a limit is looked at before the view and counted after it."""
+    own = Limiter("1/d", answers=[404], by="address", shadow=True, name="misses")
+    for _ in range(3):
+        ask([LimiterThrottle], "?fail=404", limiters=own)
+    assert lines(caplog) == [
+        f'Limit "misses" would have refused "address:127.0.0.1": {hits} of 1/86400s'
+        for hits in (2, 3)
+    ]
+    assert [told[3] for told in exceeded] == [2, 3]
+
+
+def test_a_token_whose_key_is_the_token_is_not_named(ask: Ask, user: Any, caplog: Any) -> None:
+    """Django REST framework's own are such, and so are sessions."""
+    own = Limiter("0/d", shadow=True, name="own")
+    for key in ("5ec4e7" * 6, "7" * 40):
+        signed_by = signed(user, Session(session_key=key))
+        ask([LimiterThrottle], limiters=own, authentication_classes=signed_by)
+    assert len(lines(caplog)) == 2
+    assert "5ec4e7" not in caplog.text
+    assert "77777" not in caplog.text

@@ -1,0 +1,142 @@
+"""Stores that are stopped, frozen and started again while clients go on asking.
+
+What ``tests/outages`` asks of the example is asked here of limits: nobody restarts the processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.example.support import Answer, Site
+from tests.outages.load import Load
+from tests.services import PATIENCE, CacheServer
+
+from .conftest import Serve
+
+each_store = pytest.mark.parametrize(
+    ("kind", "storage"),
+    [("redis", False), ("memcached", False), ("redis", True), ("memcached", True)],
+    ids=["redis-cache", "memcached-cache", "redis-storage", "memcached-storage"],
+)
+LIMIT, PROCESSES = 5, 2
+POLICIES = ("open", "closed", "local")
+
+
+class LimitedLoad(Load):
+    """Clients of limits that they do not reach, two of each policy."""
+
+    KINDS = POLICIES * 2
+
+    def ask(self, what: str, site: Site, name: str) -> Answer:
+        return site.request(f"/limited/{what}-1000000")
+
+    def answers(self, what: str) -> list[Answer]:
+        return [told.answer for told in self.told if told.what == what]
+
+
+def is_counted(answer: Answer) -> bool:
+    return "X-RateLimit-Remaining" in answer.headers
+
+
+@contextmanager
+def gone(server: CacheServer) -> Iterator[None]:
+    """Stop a store, and start it again, with nothing in it."""
+    server.stop()
+    yield
+    server.start()
+
+
+@contextmanager
+def frozen(server: CacheServer) -> Iterator[None]:
+    """Let a store answer nobody."""
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+def ask(site: Site, limiter: str, times: int) -> list[Answer]:
+    """Return the answers to one asker whom nobody has seen."""
+    asker = site.from_new_address()
+    return [asker.request(f"/limited/{limiter}") for _ in range(times)]
+
+
+def assert_each_does_as_it_says(site: Site) -> None:
+    """The policies, for askers whom nobody has seen, while nothing can be counted."""
+    passed = ask(site, "open-5", 3 * LIMIT)
+    assert {(answer.status, is_counted(answer)) for answer in passed} == {(200, False)}
+    refused = ask(site, "closed-5", LIMIT)
+    assert {answer.status for answer in refused} == {503}
+    assert all(answer.json() == {"message": "Service unavailable."} for answer in refused)
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    local = ask(site, "local-5", 4 * LIMIT * PROCESSES)
+    assert {answer.status for answer in local} == {200, 429}
+    assert all(is_counted(answer) for answer in local)
+    passed_by = Counter(answer.json()["process"] for answer in local if answer.status == 200)
+    assert set(passed_by.values()) == {LIMIT}
+    assert len(passed_by) <= PROCESSES
+
+
+def wait_until_counted(load: LimitedLoad) -> None:
+    """Return once each process counts again: memcached's client asks later whether it is back.
+
+    So many answers in a row do not come from one process, or from one of its threads.
+    """
+    deadline, start = time.monotonic() + PATIENCE, len(load.answers("open"))
+    while time.monotonic() < deadline:
+        last = load.answers("open")[start:][-100:]
+        if len(last) == 100 and all(map(is_counted, last)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("limits are not counted again")
+
+
+def assert_counted_right(site: Site) -> None:
+    for policy in POLICIES:
+        answers = ask(site, f"{policy}-5", LIMIT + 3)
+        assert [answer.status for answer in answers] == [200] * LIMIT + [429] * 3
+        remaining = [int(answer.headers["X-RateLimit-Remaining"]) for answer in answers]
+        assert remaining == [4, 3, 2, 1, 0, 0, 0, 0]
+
+
+@each_store
+def test_a_store_that_goes_and_comes_back(kind: str, storage: bool, serve: Serve) -> None:
+    site, server = serve(kind, storage=storage, processes=PROCESSES)
+    assert_counted_right(site)
+    load = LimitedLoad(site)
+    with load.running():
+        load.until(*((policy, 200) for policy in POLICIES))
+        with gone(server):
+            load.until(("open", 200), ("closed", 503), ("local", 200))
+            assert_each_does_as_it_says(site)
+        wait_until_counted(load)
+        load.until(*((policy, 200) for policy in POLICIES))
+    assert_counted_right(site)
+    assert load.statuses("open") == {200}
+    assert load.statuses("local") == {200}
+    assert all(map(is_counted, load.answers("local")))
+    # What passes has been counted.
+    assert load.statuses("closed") == {200, 503}
+    assert all(is_counted(a) for a in load.answers("closed") if a.status == 200)
+
+
+@each_store
+def test_a_store_that_does_not_answer(kind: str, storage: bool, serve: Serve) -> None:
+    """Requests wait for its time-out, here a second, and then do as each limit says."""
+    site, server = serve(kind, storage=storage, processes=PROCESSES)
+    assert_counted_right(site)
+    with frozen(server):
+        for policy, expected in (("open", 200), ("closed", 503), ("local", 200)):
+            answers = ask(site, f"{policy}-5", 2)
+            assert [answer.status for answer in answers] == [expected] * 2
+            assert [is_counted(answer) for answer in answers] == [policy == "local"] * 2
+    load = LimitedLoad(site)
+    with load.running():
+        wait_until_counted(load)
+    assert_counted_right(site)

@@ -1,0 +1,30 @@
+"""The example's addresses, and ``/limited/<limiter>`` for each of the limiters."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.urls import include, path
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from connectnow_api.throttling import LimiterThrottle
+
+
+class View(APIView):
+    """Tells which process has answered."""
+
+    permission_classes = ()
+    renderer_classes = [JSONRenderer]
+    throttle_classes = [LimiterThrottle]
+    limiters: Any = None
+
+    def get(self, request: Any) -> Response:
+        return Response({"process": os.getpid()})
+
+
+urlpatterns = [
+    *(path(f"limited/{name}", View.as_view(limiters=name)) for name in settings.LIMITERS),
+    path("", include("project.urls")),
+]
