@@ -42,9 +42,9 @@ class Recorded(NamedTuple):
     def number_of(self, user: int | None) -> Number:
         return self.guests if user is None else self.own.get(user, self.users)
 
-    def place(self, step: Step) -> tuple[str, str]:
-        """Return which counter a request goes to."""
-        return self.key, ASKERS[self.by](step)
+    def who(self, step: Step) -> str:
+        """Return whose counter a request goes to."""
+        return ASKERS[self.by](step)
 
 
 def _address(step: Step) -> str:
@@ -76,6 +76,11 @@ class Route(NamedTuple):
         """All of them, in the order in which they are asked."""
         return [limit for layer in self.layers for limit in layer]
 
+    @property
+    def counts_answers(self) -> bool:
+        """Tell whether a request may be counted only when it is answered."""
+        return any(limit.statuses for limit in self.limits)
+
 
 class Way(NamedTuple):
     """How limits are counted."""
@@ -87,9 +92,13 @@ class Way(NamedTuple):
     goes_below_zero: bool = False
     """Whether what remains of a limit may be less than nothing."""
     is_ours: bool = False
+    goes_by_clock: bool = False
+    """Whether windows follow one another, the first from the sequence's start on, and each rate has
+    a counter of its own."""
 
 
 OURS = Way(is_ours=True)
+OURS_IN_CACHES = Way(is_ours=True, goes_by_clock=True)
 
 
 class Answer(NamedTuple):
@@ -120,7 +129,7 @@ class Counts:
 
     def __init__(self, way: Way) -> None:
         self.way = way
-        self._windows: dict[tuple[str, str], tuple[int, float]] = {}
+        self._windows: dict[Any, tuple[int, float]] = {}
 
     def answer(self, step: Step, route: Route | None) -> Answer:
         """Count a request; return what is answered to it."""
@@ -146,21 +155,24 @@ class Counts:
     def _groups(self, route: Route, step: Step) -> list[list[Recorded]]:
         """Return limits that are asked together before one of them counts."""
         if self.way.is_ours:
-            counted = [limit for limit in route.limits if limit.number(step) not in (None, "")]
+            limits = [limit for limit in route.limits if limit.number(step) not in (None, "")]
             # Whatever counts answers is looked at before the others count.
-            return [[limit for limit in counted if bool(limit.statuses) is b] for b in (True, False)]
-        layers = [[limit for limit in each if limit.number(step) is not None] for each in route.layers]
-        return layers if self.way.looks_first else [[limit] for each in layers for limit in each]
+            answers = [limit for limit in limits if limit.statuses]
+            return [answers, [limit for limit in limits if not limit.statuses]]
+        layers = [
+            [limit for limit in layer if limit.number(step) is not None] for layer in route.layers
+        ]
+        return layers if self.way.looks_first else [[limit] for layer in layers for limit in layer]
 
     def _refused(self, group: Sequence[Recorded], step: Step) -> Answer | None:
         refusals = []
-        added: Counter[tuple[str, str]] = Counter()
+        added: Counter[Any] = Counter()
         for limit in group:
             count, end = self._window(limit, step)
             number = int(limit.number(step) or 0)
             if self.way.is_ours:
-                added[limit.place(step)] += 1
-                refuses = count + added[limit.place(step)] > number
+                added[self._place(limit, step)] += 1
+                refuses = count + added[self._place(limit, step)] > number
             else:
                 # Where nothing is counted yet, Laravel lets one pass, whatever the limit.
                 refuses = count >= max(1, number)
@@ -188,12 +200,20 @@ class Counts:
                 answer = Answer(answer.status, number, remaining)
         return answer
 
+    def _place(self, limit: Recorded, step: Step) -> tuple[Any, ...]:
+        """Return where a request is counted."""
+        rate = (limit.number(step), limit.seconds) if self.way.goes_by_clock else ()
+        return (limit.key, limit.who(step), *rate)
+
     def _window(self, limit: Recorded, step: Step) -> tuple[int, float]:
         """Return count and end of a counter's window, or of the one that would begin now."""
-        count, end = self._windows.get(limit.place(step), (0, 0))
-        is_over = end < step["t"] if self.way.keeps_ends else end <= step["t"]
-        return (0, step["t"] + limit.seconds) if is_over or not count else (count, end)
+        now, length = step["t"], limit.seconds
+        count, end = self._windows.get(self._place(limit, step), (0, 0))
+        is_over = end < now if self.way.keeps_ends else end <= now
+        if count and not is_over:
+            return count, end
+        return 0, (now // length + 1) * length if self.way.goes_by_clock else now + length
 
     def _add(self, limit: Recorded, step: Step) -> None:
         count, end = self._window(limit, step)
-        self._windows[limit.place(step)] = (count + 1, end)
+        self._windows[self._place(limit, step)] = (count + 1, end)

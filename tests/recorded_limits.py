@@ -1,9 +1,9 @@
 """Recorded sequences of requests to limited routes of Laravel: what limited them, and how to ask.
 
 What a route was limited by is read from its middleware. A limiter that is only named is what its
-description says, or what its answers tell: of all the limits that it could have had those are taken
-with which Laravel's way of counting gives the recorded answers. What none of them explains, and what
-comes after that, is not compared.
+description says, or what its answers tell: of all the limits that it could have had those are
+taken with which Laravel's way of counting gives the recorded answers. What none of them explains,
+and what comes after that, is not compared.
 
 A method that a view lacks is counted like any other, where Laravel looks for a route first; so what
 Laravel has found no route for is not asked.
@@ -136,7 +136,7 @@ def readings(case: Case, steps: list[Step]) -> Iterator[tuple[Paths, bool]]:
     by_path = found["paths"] if isinstance(found, dict) else {None: found}
     listed = {path: [m] if isinstance(m, str) else m or [] for path, m in by_path.items()}
     texts = {
-        path: [text for kind, _, text in (name.partition(":") for name in names) if kind == THROTTLE]
+        path: [name.partition(":")[2] for name in names if name.partition(":")[0] == "throttle"]
         for path, names in listed.items()
     }
     words = dict.fromkeys(text for each in texts.values() for text in each if is_name(text))
@@ -146,19 +146,19 @@ def readings(case: Case, steps: list[Step]) -> Iterator[tuple[Paths, bool]]:
     candidates = [named(word, case["description"], told_by[word]) for word in words]
     for chosen in product(*candidates):
         layers = dict(zip(words, chosen, strict=True))
-        yield {
-            path: Route(
-                [
-                    layers[text] if text in words else [unnamed(text, of(steps, path))]
-                    for text in texts[path]
-                ],
-                any(name.partition(":")[0] == "auth" for name in names),
-            )
-            for path, names in listed.items()
-        }, bool(words)
-
-
-THROTTLE = "throttle"
+        yield (
+            {
+                path: Route(
+                    [
+                        layers[text] if text in words else [unnamed(text, of(steps, path))]
+                        for text in texts[path]
+                    ],
+                    any(name.partition(":")[0] == "auth" for name in names),
+                )
+                for path, names in listed.items()
+            },
+            bool(words),
+        )
 
 
 def of(steps: list[Step], path: str | None) -> list[Step]:
@@ -175,7 +175,7 @@ def is_number(text: str) -> bool:
 
 
 def unnamed(text: str, steps: list[Step]) -> Recorded:
-    """Return what ``throttle:5,1``, ``throttle:1|2,1,prefix`` or ``throttle:attribute,1`` limits to."""
+    """Return what ``throttle:5,1``, ``throttle:1|2,1,prefix`` or ``throttle:attribute,1`` says."""
     limit, minutes, prefix = (
         given or default
         for given, default in zip([*text.split(","), "", ""], ("60", "1", ""), strict=False)
@@ -204,8 +204,10 @@ def is_missing(steps: list[Step]) -> bool:
 def own_limits(steps: list[Step]) -> dict[int, Number]:
     """Return the limit that each user was told first."""
     users = dict.fromkeys(step["user"] for step in steps if "user" in step)
-    first = {user: next(iter(told_limits(s for s in steps if s.get("user") == user)), None)
-             for user in users}
+    first = {
+        user: next(iter(told_limits(s for s in steps if s.get("user") == user)), None)
+        for user in users
+    }
     return {user: limit for user, limit in first.items() if limit is not None}
 
 
@@ -222,7 +224,10 @@ def named(name: str, description: str, steps: list[Step]) -> list[list[Recorded]
         together = [[limit._replace(key=name) for limit in limits]] if len(limits) > 1 else []
         for keyed in (apart, *together):
             found += [
-                [limit._replace(by=by, statuses=counted) for limit, counted in zip(keyed, answers)]
+                [
+                    limit._replace(by=by, statuses=counted)
+                    for limit, counted in zip(keyed, answers, strict=True)
+                ]
                 for answers in product(counted_answers(steps), repeat=len(keyed))
                 for by in ("user", "everybody", "address", "account")
             ]
@@ -231,7 +236,9 @@ def named(name: str, description: str, steps: list[Step]) -> list[list[Recorded]
 
 def shapes(description: str, steps: list[Step]) -> Iterator[Sequence[Recorded]]:
     """Yield the limits that a limiter may have had: those described, the one told, those told."""
-    described = [Recorded("", limit, limit, seconds) for limit, seconds in described_in(description)]
+    described = [
+        Recorded("", limit, limit, seconds) for limit, seconds in described_in(description)
+    ]
     if described:
         yield from permutations(described)
     guests = [step for step in steps if "user" not in step]
