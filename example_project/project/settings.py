@@ -28,7 +28,7 @@ CONNECTNOW_API = {
         "performance_report": {"rate": "10/5s", "by": "token", "rate_attribute": "token.rate"},
         # By address alone: no token makes whoever guesses codes somebody else.
         "chat_tokens": {"rate": "3000/m", "by": "address"},
-        "wrong_codes": {"rate": ["2000/m", "50000/day"], "by": "address", "answers": [422]},
+        "wrong_codes": {"rate": ["4000/m", "50000/day"], "by": "address", "answers": [422]},
     },
     # Where limits are counted, as redis://host/0; in the cache below unless given.
     "LIMIT_STORAGE": os.environ.get("LIMIT_STORAGE_URL"),
