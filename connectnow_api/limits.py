@@ -31,6 +31,7 @@ from .engines import (
     digest,
     get_engine,
     say_what_failed,
+    weigh,
 )
 from .exceptions import LimitUnavailable
 from .outages import Outages
@@ -203,15 +204,12 @@ def look(limits: Iterable[Limit]) -> list[Told]:
 
 def foresee(limits: Iterable[Limit], request: Any = None) -> list[Told]:
     """Return what ``look`` does, but of counters that a request would exceed, how that would be."""
-    told = [_if_counted(each) for each in look(limits)]
+    told = look(limits)
+    usages = weigh([each.usage for each in told], [each.counter for each in told])
+    if usages:
+        told = [each._replace(usage=usage) for each, usage in zip(told, usages, strict=True)]
     _tell_exceeded(told, request)
     return told
-
-
-def _if_counted(told: Told) -> Told:
-    hits = told.usage.hits + told.counter.cost
-    exceeds = hits > told.usage.limit
-    return told._replace(usage=told.usage._replace(hits=hits)) if exceeds else told
 
 
 def hit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Usage | None:
@@ -314,7 +312,10 @@ def _engine() -> Engine:
 def _countable(limit: Limit, engine: Engine) -> list[Counter]:
     if limit.window not in engine.windows:
         raise ValueError(f"there is no window {limit.window!r} where limits are counted")
-    return limit.counters()
+    counters = limit.counters()
+    if limit.counter is None or engine.shares:
+        return counters
+    return [counter._replace(is_shared=False) for counter in counters]
 
 
 def go_without(limits: Sequence[Limit], exc: Exception) -> None:

@@ -1,195 +1,232 @@
-"""Every recorded sequence of requests to limited routes of Laravel 8 and 12, against our throttles.
+"""Every recorded sequence of requests to limited routes of Laravel, against our limits.
 
-The clock stands still where the recording says. What the route was limited by is read from its
-middleware; of a limiter that is only named, from the description or else from what it answered.
-Names of headers, limits, counts, waits and bodies are compared step by step. Where ours differs on
-purpose, the difference is stated here once as a rule:
+Each goes by a clock that stands where the recording says: in memory, and by the script on a real
+Redis, where windows begin with the first request, as Laravel's do; and on the cache, by limiters
+and by a class of throttles. Statuses, ``X-RateLimit-*``, ``Retry-After`` and bodies are compared
+step by step with what ``laravel_limits`` counts: by a version's rules that is what was recorded, by
+ours it differs where
 
-* windows follow one another by the clock, shifted for each key, where Laravel's begin with a key's
-  first request. Here all keys are shifted so that their windows begin with the recording; a window
-  that Laravel began later ends earlier here, and from where the two windows hold different requests
-  on, that key is not compared;
-* a counter belongs to a rate. What Laravel counts together, routes with different limits or two
-  limits on one route, is not compared from where the second rate comes in;
-* of several limits on a route each counts each request, also one that another refuses. Laravel
-  stops at the limit that refuses, so what comes after a refusal is not compared;
-* a request is counted when it comes, never after its answer: a limiter that lets pass without
-  counting is not compared from there on;
 * limit 0 lets nothing pass, where Laravel lets one request pass in each window;
 * a limiter that does not exist is a mistake for ``manage.py check`` and limits nothing, where
-  Laravel 12 answers 500;
+  Laravel 12 answers 500; that of Laravel 8 cannot be told from a limit of 0;
+* what one of several limits refuses, none has counted, those of other middleware included. Laravel
+  stops at the one that refuses, and what came before has counted; 13 asks all limits of a limiter
+  first;
+* of several limits that refuse, the one to wait longer for is told, where Laravel tells the first;
+* of several limits of which equally much remains, the first is told, where Laravel tells that of
+  the innermost middleware;
+* ``Retry-After: 0``, which a store of Laravel 8 for tests says at a window's end, is never said:
+  the next window begins;
+* nothing remains of a limit in which two have counted more than it allows, where Laravel 8 tells a
+  number below 0;
 * a refusal says what the exception handler says, with all headers, whatever the limiter's own
-  ``response()`` was;
-* ``Retry-After: 0``, which a store of Laravel 8 for tests says at a window's end, is never said;
-  what comes from there on is not compared. Its file store, where recorded, is compared instead;
-* a method that a view lacks is counted like any other, where Laravel looks for a route first; what
-  comes after one is not compared;
-* lengths of windows are whole seconds;
-* of a limiter with several limits that its description does not tell nothing is compared;
-* a 429 says ``Cache-Control: no-store`` as well, and the order of headers is not kept.
+  ``response()`` was; and ``Cache-Control: no-store``. The order of headers is not kept;
+* on a cache windows follow one another by the clock, shifted for each key, here so that they begin
+  with the recording; and a counter belongs to a rate, so that nothing is counted together.
+
+Lengths of windows are whole seconds. ``recorded_limits`` says what is not asked or not explained.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rest_framework.permissions import IsAuthenticated
+from limits.storage import storage_from_string
 from rest_framework.test import APIClient
 
-from connectnow_api.throttling import UserRateThrottle
-from tests.conftest import Clock, Mount, load_golden
-from tests.recorded_limits import (
+from connectnow_api.engines import Engine, MemoryEngine, using
+from connectnow_api.engines.storages import RedisEngine
+from connectnow_api.limiters import Limiter, asker_of
+from connectnow_api.throttling import LimitThrottle, UserRateThrottle, limited_by
+from tests.conftest import GOLDEN_DIR, Clock, Mount, load_golden
+from tests.laravel_limits import (
     LIMIT,
+    OURS,
+    OURS_IN_CACHES,
     REMAINING,
     RESET,
     WAIT,
-    Case,
+    Counts,
     Recorded,
-    Step,
-    View,
-    address_of,
-    compare,
-    limits_of,
-    routes,
-    send,
+    Route,
+    Way,
 )
+from tests.recorded_limits import (
+    BY,
+    Case,
+    Recording,
+    address_of,
+    assert_body,
+    headers_of,
+    rate_of,
+    read,
+    send,
+    steps_of,
+    view_of,
+)
+from tests.services import REDIS_URL, RUN, CacheServer
 
-pytestmark = pytest.mark.usefixtures("limits", "clock")
+pytestmark = pytest.mark.usefixtures("limits")
 
-STEPS = {
-    "8.83": ("laravel_8_file_store_steps", "steps"),
-    "12.67": ("laravel_12_steps", "steps"),
-}
-"""Where a version's steps are, the first that is there."""
+_numbers = count(1)
+HERE = json.loads((GOLDEN_DIR / "throttle.json").read_text(encoding="utf-8"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    metafunc.parametrize(
-        ("case", "version"),
-        [
-            pytest.param(case.values[0], version, id=f"{case.id}-{version}")
-            for case in load_golden(metafunc.config, "throttle")
-            for version, names in STEPS.items()
-            if any(name in case.values[0] for name in names)
-        ],
+    if "version" in metafunc.fixturenames:
+        metafunc.parametrize(
+            ("case", "version"),
+            [
+                pytest.param(case.values[0], version, id=f"{case.id}-{version}")
+                for case in load_golden(metafunc.config, "throttle")
+                for version in steps_of(case.values[0])
+            ],
+        )
+
+
+@pytest.fixture(scope="module")
+def redis_storage() -> Iterator[Any]:
+    """The tests' Redis, else one of this module's own."""
+    server = None if REDIS_URL else CacheServer("redis")
+    storage: Any = storage_from_string(REDIS_URL if server is None else server.location)
+    yield storage
+    storage.get_connection().close()
+    if server is not None:
+        server.stop()
+
+
+@pytest.fixture
+def in_memory(clock: Clock) -> Engine:
+    return MemoryEngine(clock)
+
+
+@pytest.fixture
+def on_redis(clock: Clock, redis_storage: Any) -> Iterator[Engine]:
+    prefix = f"{RUN}-golden-{next(_numbers)}"
+    yield RedisEngine(redis_storage, prefix, clock)
+    connection = redis_storage.get_connection()
+    for key in connection.scan_iter(f"{prefix}:*", count=1000):
+        connection.delete(key)
+
+
+@pytest.fixture(params=["in_memory", "on_redis"])
+def engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Count where windows begin with the first request."""
+    with using(request.getfixturevalue(request.param)):
+        yield
+
+
+ThrottlesOf = Callable[[Route], list[type[LimitThrottle]]]
+
+
+def limiters_of(route: Route) -> list[type[LimitThrottle]]:
+    """Return the limits of a route in our words."""
+    return [limited_by(*(limiter_of(limit, str(n)) for n, limit in enumerate(route.limits)))]
+
+
+def limiter_of(limit: Recorded, name: str) -> Limiter:
+    """Return a limiter of one rate; Laravel's counters belong to a name and whoever asks."""
+    return Limiter(
+        rate=user_rate(limit),
+        guest_rate=rate_of(limit, limit.guests),
+        rate_attribute=f"user.{limit.attribute}" if limit.attribute else None,
+        by=BY[limit.by],
+        counter=limit.key,
+        name=name,
+        answers=limit.statuses,
     )
 
 
-# The same route in our words.
+def user_rate(limit: Recorded) -> Any:
+    """Return the rate of users that no attribute of theirs says."""
+    if limit.attribute or not limit.own:
+        return rate_of(limit, limit.users)
+    return lambda request: rate_of(limit, limit.number_of(request.user.pk))
 
 
-def throttle(limit: Recorded) -> type[UserRateThrottle]:
+def classes_of(route: Route) -> list[type[LimitThrottle]]:
+    """Return each limit of a route as a class."""
+    return [class_of(limit) for limit in route.limits]
+
+
+def class_of(limit: Recorded) -> type[LimitThrottle]:
     class Throttle(UserRateThrottle):
-        scope = limit.scope
+        scope = limit.key
 
         def get_rate(self, request: Any, view: Any) -> str | None:
-            number = limit.users if request.user.is_authenticated else limit.guests
-            return f"{number}/{limit.seconds:.0f}s" if isinstance(number, int) else number
+            return rate_of(limit, limit.number_of(request.user.pk))
 
         def get_cache_key(self, request: Any, view: Any) -> str | None:
-            return "" if limit.is_shared else super().get_cache_key(request, view)
+            return asker_of(BY[limit.by], request)
 
     return Throttle
 
 
-def view_of(middleware: list[str], limits: list[Recorded]) -> Any:
-    return type(
-        "Routed",
-        (View,),
-        {
-            "throttle_classes": [throttle(limit) for limit in limits],
-            "permission_classes": [IsAuthenticated] if "auth:api" in middleware else (),
-        },
-    ).as_view()
+class Replay:
+    """Asks what was recorded of a view, and compares."""
+
+    def __init__(self, clock: Clock, mount: Mount) -> None:
+        self._clock, self._mount = clock, mount
+        self._client = APIClient()
+
+    def __call__(self, recording: Recording, throttles: ThrottlesOf, way: Way) -> None:
+        paths = recording.paths.items()
+        self._mount({address_of(path): view_of(route, throttles(route)) for path, route in paths})
+        counts = Counts(way)
+        for step in recording.steps[: recording.explained]:
+            self._clock.now = recording.start + step["t"]
+            response = send(self._client, step)
+            status, *told = counts.answer(step, recording.route(step))
+            expected = dict(zip((LIMIT, REMAINING, WAIT, RESET), told, strict=True))
+            assert response.status_code == status, step
+            assert headers_of(response, recording.start) == {
+                name: value for name, value in expected.items() if value is not None
+            }, step
+            assert_body(response, step)
 
 
-# What comes back.
+@pytest.fixture
+def replay(clock: Clock, mount: Mount) -> Replay:
+    return Replay(clock, mount)
 
 
-class Rules:
-    """Says of each step whether the rules above let it be compared."""
-
-    def __init__(self) -> None:
-        self.rates: dict[Any, set[Any]] = {}
-        self.begun: dict[Any, float] = {}
-        self.apart: set[Any] = set()
-        self.is_over = False
-
-    def compares(self, step: Step, limits: list[Recorded]) -> bool:
-        """Note a step, and tell whether it is compared."""
-        self.is_over = self.is_over or step["status"] == 405
-        if step[LIMIT] is None and step["status"] != 429:
-            return not self.is_over
-        for limit in limits:
-            self.note_rate(step, limit)
-            self.note_window(step, limit)
-        counts_nothing = step["status"] != 429 and step[LIMIT] == step[REMAINING] != 0
-        self.is_over = self.is_over or counts_nothing or step.get(WAIT) == 0
-        is_compared = not self.is_over and not any(
-            limit.key(step) in self.apart for limit in limits
-        )
-        self.is_over = self.is_over or (step["status"] == 429 and len(limits) > 1)
-        return is_compared
-
-    def note_rate(self, step: Step, limit: Recorded) -> None:
-        rates = self.rates.setdefault(limit.key(step), set())
-        rates.add((limit.limit(step), limit.seconds))
-        if len(rates) > 1:
-            self.apart.add(limit.key(step))
-
-    def note_window(self, step: Step, limit: Recorded) -> None:
-        begun = self.begun.get(limit.key(step), -limit.seconds)
-        if step["t"] >= begun + limit.seconds:
-            begun = self.begun[limit.key(step)] = step["t"]
-        if begun // limit.seconds != step["t"] // limit.seconds:
-            self.apart.add(limit.key(step))
-
-
-def expected(step: Step, limits: list[Recorded]) -> tuple[int, dict[str, int]]:
-    """Return the recorded status and headers, or what a rule puts in their place."""
-    if step[LIMIT] is None and step["status"] != 429:
-        return (200 if step["status"] == 500 else step["status"]), {}
-    shown = next((found for found in limits if found.limit(step) == step[LIMIT]), limits[0])
-    limit, seconds = int(shown.limit(step) or 0), shown.seconds
-    if step["status"] != 429 and limit:
-        return step["status"], {LIMIT: limit, REMAINING: step[REMAINING]}
-    reset = (step["t"] // seconds + 1) * seconds
-    recorded = step[f"{RESET}_minus_t0"]
-    assert recorded is None or (recorded == reset) == ((recorded - seconds) % seconds == 0)
-    wait = reset - step["t"]
-    return 429, {LIMIT: limit, REMAINING: 0, WAIT: int(wait), RESET: int(reset)}
-
-
-def test_sequence_equals_the_recording(
-    case: Case,
-    version: str,
-    clock: Clock,
-    mount: Mount,
-    client: APIClient,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    start = case["t0_unix"]
-    shifted = SimpleNamespace(crc32=lambda value: start - 1)
+@pytest.fixture
+def recording(case: Case, version: str, monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """What was recorded, with windows on caches that begin with it."""
+    found = read(case, version)
+    # Only of a limiter with a name is not said what it does.
+    assert found.is_named or found.explained == len(found.steps)
+    if not found.has_whole_seconds:
+        pytest.skip("its windows have no whole seconds")
+    shifted = SimpleNamespace(crc32=lambda value: found.start - 1)
     monkeypatch.setattr("django_ratelimit.core.zlib", shifted)
-    steps = next(case[name] for name in STEPS[version] if name in case)
-    limits = {
-        path: [limit for name in names for limit in limits_of(name, case, steps)]
-        for path, names in routes(case).items()
-    }
-    if any(limit.seconds % 1 for found in limits.values() for limit in found):
-        return
-    mount(
-        {
-            address_of({"path": path}): view_of(names, limits[path])
-            for path, names in routes(case).items()
-        }
-    )
-    rules = Rules()
-    for step in steps:
-        clock.now = start + step["t"]
-        response = send(client, step)
-        found = limits.get(step.get("path"), [])
-        if rules.compares(step, found):
-            compare(response, step, expected(step, found), start)
+    return found
+
+
+@pytest.mark.usefixtures("engine")
+def test_windows_from_the_first_request_on(recording: Recording, replay: Replay) -> None:
+    replay(recording, limiters_of, OURS)
+
+
+def test_windows_by_the_clock(recording: Recording, replay: Replay) -> None:
+    replay(recording, limiters_of, OURS_IN_CACHES)
+
+
+def test_a_class_of_throttles(recording: Recording, replay: Replay) -> None:
+    """It has one rate, and counts requests when they come."""
+    routes = recording.paths.values()
+    if any(len(route.limits) > 1 or route.counts_answers for route in routes):
+        pytest.skip("a class cannot say this limit")
+    replay(recording, classes_of, OURS_IN_CACHES)
+
+
+@pytest.mark.parametrize("recorded", HERE, ids=[case["name"] for case in HERE])
+def test_every_answer_that_is_recorded_here_is_explained(recorded: Case) -> None:
+    for version, steps in steps_of(recorded).items():
+        recording = read(recorded, version)
+        assert recording.explained == len(recording.steps) == len(steps)

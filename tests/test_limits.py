@@ -15,7 +15,7 @@ from django.core.cache import cache, caches
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from connectnow_api.engines import Counter
+from connectnow_api.engines import Counter, MemoryEngine, using
 from connectnow_api.exceptions import LimitUnavailable
 from connectnow_api.limits import (
     Limit,
@@ -23,9 +23,12 @@ from connectnow_api.limits import (
     Told,
     Usage,
     client_address,
+    foresee,
     headers_of,
     hit,
+    look,
     parse_rate,
+    take,
 )
 from connectnow_api.signals import cache_unavailable
 from tests.conftest import Clock, Stored, fixtures_once
@@ -111,6 +114,32 @@ def test_a_counter_belongs_to_scope_rate_and_asker(clock: Clock) -> None:
 
 
 TEXT = st.text(max_size=5) | st.text('",[]\\:/0123456789s', max_size=5)
+
+
+def shared(*rates: str) -> list[Limit]:
+    """Return limits that have a counter together, where there is such."""
+    return [Limit(f"limit {rate}", "ada", rate, counter="together") for rate in rates]
+
+
+def counts_of(told: list[Told]) -> list[int]:
+    return [each.usage.hits for each in told]
+
+
+def test_on_a_cache_limits_that_share_a_counter_have_one_each() -> None:
+    assert counts_of(take(shared("1/m", "1/h"))) == [1, 1]
+    assert [each.refuses for each in take(shared("1/m", "2/h"))] == [True, False]
+
+
+def test_on_a_cache_what_is_added_twice_is_told_as_it_stands_then() -> None:
+    assert counts_of(take(shared("5/m") * 2)) == [2, 2]
+    assert counts_of(take(shared("5/m") * 3)) == [5, 5, 5]
+
+
+def test_what_would_not_fit_into_one_counter_twice_is_foreseen() -> None:
+    with using(MemoryEngine()):
+        assert not any(each.refuses for each in foresee(shared("1/m")))
+        assert [each.refuses for each in foresee(shared("1/m", "1/h"))] == [False, True]
+        assert counts_of(look(shared("1/m"))) == [0]
 
 
 @fixtures_once

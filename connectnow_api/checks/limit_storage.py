@@ -11,7 +11,6 @@ from django.core.checks import Warning as CheckWarning
 
 from connectnow_api.engines import (
     WINDOWS,
-    CacheEngine,
     Engine,
     MemoryEngine,
     get_engine,
@@ -41,7 +40,7 @@ def what_counts() -> Counting | None:
     engine = _engine()
     if isinstance(engine, Exception):
         return None
-    return Counting(get_place(), engine.windows, not isinstance(engine, CacheEngine))
+    return Counting(get_place(), engine.windows, engine.shares)
 
 
 def check_storage() -> Iterator[CheckMessage]:

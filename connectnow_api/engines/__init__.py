@@ -14,7 +14,7 @@ from typing import Any
 from connectnow_api.settings import api_settings
 
 from .caches import CacheEngine, get_alias
-from .counting import WINDOWS, Counter, Engine, Unreachable, Usage, digest
+from .counting import WINDOWS, Counter, Engine, Unreachable, Usage, digest, weigh
 from .memory import MemoryEngine
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "get_place",
     "say_what_failed",
     "using",
+    "weigh",
 ]
 
 _connected: dict[Any, Engine] = {}

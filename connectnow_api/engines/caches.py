@@ -29,7 +29,7 @@ def get_alias() -> str:
 class CacheEngine:
     """Counts in the cache that ``RATELIMIT_USE_CACHE`` names."""
 
-    windows = frozenset({FIXED})
+    windows, shares = frozenset({FIXED}), False
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Look first where a refusal would have to be undone, then add; what is added decides.

@@ -81,6 +81,8 @@ class Engine(Protocol):
 
     windows: frozenset[str]
     """Which of ``WINDOWS`` it can count in."""
+    shares: bool
+    """Whether it heeds ``Counter.is_shared``."""
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Add to all counters, or to none if one would be exceeded; return how each stands.
@@ -99,7 +101,7 @@ class Engine(Protocol):
 class Unreachable:
     """An engine that could not be made: each method raises why."""
 
-    windows = frozenset(WINDOWS)
+    windows, shares = frozenset(WINDOWS), True
 
     def __init__(self, why: Exception) -> None:
         self._why = why
@@ -131,7 +133,12 @@ def add_in_turn(
     for counter in counters:
         is_refused = any(usage.is_exceeded for usage in usages)
         usages.append(look(counter) if is_refused else add(counter))
-    return usages
+    if len(usages) == 1 or any(usage.is_exceeded for usage in usages):
+        return usages
+    # What was added to one number twice is told as it stands then.
+    pairs = [*zip(counters, usages, strict=True)]
+    hits = {counter.place: usage.hits for counter, usage in pairs}
+    return as_admitted([usage._replace(hits=hits[counter.place]) for counter, usage in pairs])
 
 
 def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:

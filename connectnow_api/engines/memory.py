@@ -132,7 +132,7 @@ class MemoryEngine:
     ``clock`` returns seconds since 1970. Beyond ``max_counters`` those go that were made first.
     """
 
-    windows = frozenset(WINDOWS)
+    windows, shares = frozenset(WINDOWS), True
 
     def __init__(
         self, clock: Callable[[], float] | None = None, max_counters: int = 100_000

@@ -127,7 +127,7 @@ class RedisEngine:
     ``clock`` returns seconds since 1970; unless given, the server's own clock is asked.
     """
 
-    windows = frozenset(WINDOWS)
+    windows, shares = frozenset(WINDOWS), True
 
     def __init__(
         self, storage: RedisStorage, prefix: str, clock: Callable[[], float] | None = None
@@ -208,6 +208,8 @@ class RedisEngine:
 
 class LimitsEngine:
     """The counting of ``limits``, for storages that are no Redis."""
+
+    shares = True
 
     def __init__(self, storage: Storage, prefix: str) -> None:
         self._storage: Any = storage
