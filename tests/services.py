@@ -299,6 +299,8 @@ class CacheServer:
     def freeze(self) -> None:
         """Let it answer nobody, and keep whoever asks from noticing."""
         self.process.send_signal(signal.SIGSTOP)
+        # On a busy machine some of its threads go on for a while.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on."""
