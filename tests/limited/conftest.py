@@ -19,20 +19,21 @@ Serve = Callable[..., tuple[Site, CacheServer]]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Serve the site with a store of its own: ``site, server = serve("redis", processes=2)``.
+    """Serve the site with a store of its own: ``site, server = serve("redis", …)``.
 
-    With ``storage=True`` it is ``LIMIT_STORAGE``, else the cache.
+    With ``storage`` it is ``LIMIT_STORAGE``, else the cache.
     """
     with ExitStack() as stack:
 
         def serve(
-            kind: str, *, storage: bool = False, processes: int = 2, threads: int = 4
+            kind: str, *, storage: bool, processes: int, threads: int, time_out: int
         ) -> tuple[Site, CacheServer]:
             server = CacheServer(kind)
             stack.callback(server.stop)
             variables = {
                 "LIMITED_STORE": kind,
                 "LIMITED_LOCATION": server.location,
+                "LIMITED_TIME_OUT": str(time_out),
                 "LIMITED_STORAGE": "1" if storage else "",
             }
             running = gunicorn(tmp_path, processes, threads, variables)

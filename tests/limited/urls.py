@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import include, path
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -13,15 +12,19 @@ from connectnow_api.throttling import LimiterThrottle
 
 
 class View(APIView):
-    """Tells which process has answered."""
+    """Tells which process has answered, or refused."""
 
     permission_classes = ()
-    renderer_classes = [JSONRenderer]
     throttle_classes = [LimiterThrottle]
     limiters: Any = None
 
     def get(self, request: Any) -> Response:
-        return Response({"process": os.getpid()})
+        return Response({})
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(*args, **kwargs)
+        response["X-Process"] = os.getpid()
+        return response
 
 
 urlpatterns = [
