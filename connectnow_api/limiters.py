@@ -15,13 +15,13 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404
 from django.utils.module_loading import import_string
+from rest_framework import status
 from rest_framework.exceptions import APIException
 
 from .limits import Limit, client_address, go_without, name_of_address
 from .rates import Rate, is_pair
 from .settings import UNSET, api_settings
 
-TOO_MANY = 429
 DEFAULT = "default"
 """The limiter of views that name none, if there is one of this name."""
 
@@ -146,9 +146,9 @@ class Limiter:
         wanted = _function(self.answers)
         if callable(wanted):
             return bool(wanted(response))
-        status = response.status_code
-        kind = "" if status == TOO_MANY else f"{status // 100}xx"
-        return any(each in (status, kind) for each in _listed(wanted))
+        code = response.status_code
+        kind = "" if code == status.HTTP_429_TOO_MANY_REQUESTS else f"{code // 100}xx"
+        return any(each in (code, kind) for each in _listed(wanted))
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Limiter))

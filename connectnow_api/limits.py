@@ -156,8 +156,7 @@ class Told(NamedTuple):
 
     def as_passing(self) -> Told:
         """Return it as of a request that passes, and was one too many."""
-        usage = self.usage
-        return self._replace(usage=usage._replace(hits=min(usage.hits, usage.limit)))
+        return self._replace(usage=self.usage.as_passing())
 
     def outranks(self, other: Told) -> bool:
         """Tell whether a client needs to know of this one rather than of the other."""
@@ -356,9 +355,9 @@ def _legible(told: Told) -> str:
 def _tightest(told: Iterable[Told]) -> Usage | None:
     """Return the usage that decides; one in shadow is never exceeded."""
     found = tightest(told)
-    if found is None or not found.limit.is_shadow:
-        return None if found is None else found.usage
-    return found.usage._replace(hits=min(found.usage.hits, found.usage.limit))
+    if found is None:
+        return None
+    return found.usage.as_passing() if found.limit.is_shadow else found.usage
 
 
 def tightest(told: Iterable[Told]) -> Told | None:

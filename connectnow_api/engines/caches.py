@@ -16,7 +16,7 @@ from django.conf import settings as django_settings
 from django.core.cache import BaseCache, caches
 from django_ratelimit import core
 
-from .counting import FIXED, Counter, Usage, add_in_turn, weigh
+from .counting import FIXED, Counter, Usage, look_and_add
 
 GROUP = "connectnow_api"
 
@@ -32,16 +32,8 @@ class CacheEngine:
     windows, shares = frozenset({FIXED}), False
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
-        """Look first where a refusal would have to be undone, then add; what is added decides.
-
-        A single counter needs no look: what a fixed window counts beyond its limit changes nothing,
-        unless a smaller request could still fit.
-        """
-        if len(counters) > 1 or counters[0].cost > 1:
-            refused = weigh(self.peek(counters), counters)
-            if refused:
-                return refused
-        return add_in_turn(counters, self._add, self._look)
+        """Look where that is needed, then add; what is added decides."""
+        return look_and_add(counters, self._look, self._add)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""

@@ -66,6 +66,10 @@ class Usage(NamedTuple):
         """Whole seconds until ``reset``, at least 1."""
         return max(1, math.ceil(self.reset - self.now))
 
+    def as_passing(self) -> Usage:
+        """Return it as of a request that passes, also if it was one too many."""
+        return self._replace(hits=min(self.hits, self.limit))
+
     def outranks(self, other: Usage) -> bool:
         """Tell whether this is the one of two that a client needs to know.
 
@@ -119,16 +123,26 @@ class Unreachable:
         raise self._why
 
 
-def add_in_turn(
+def look_and_add(
     counters: Sequence[Counter],
-    add: Callable[[Counter], Usage],
     look: Callable[[Counter], Usage],
+    add: Callable[[Counter], Usage],
 ) -> list[Usage]:
-    """Add to each counter until one is exceeded, and only look at those behind that.
+    """Hit counters of a store that looks and adds in two steps; what is added decides.
 
-    So whoever is refused takes nothing from the counters behind, and somebody passes. If all added
+    It is looked at first where a refusal would have to be undone. A single counter of a fixed
+    window needs no look, unless a smaller request could still fit: what it counts beyond its limit
+    changes nothing.
+
+    Then each is added to until one is exceeded, and those behind that are only looked at. So
+    whoever is refused takes nothing from the counters behind, and somebody passes. If all added
     to all, those whom one counter refuses could use up another before those whom it lets pass.
     """
+    first = counters[0]
+    if len(counters) > 1 or first.cost > 1 or first.window == SLIDING:
+        refused = weigh([look(counter) for counter in counters], counters)
+        if refused:
+            return refused
     usages: list[Usage] = []
     for counter in counters:
         is_refused = any(usage.is_exceeded for usage in usages)
@@ -160,7 +174,7 @@ def weigh(usages: Sequence[Usage], counters: Sequence[Counter]) -> list[Usage]:
 
 def as_admitted(usages: Sequence[Usage]) -> list[Usage]:
     """Return the usages of a request that passes: what the last of them adds refuses no other."""
-    return [usage._replace(hits=min(usage.hits, usage.limit)) for usage in usages]
+    return [usage.as_passing() for usage in usages]
 
 
 def digest(text: str, length: int) -> str:

@@ -34,8 +34,8 @@ from .counting import (
     Counter,
     Engine,
     Usage,
-    add_in_turn,
     as_admitted,
+    look_and_add,
     weigh,
 )
 from .memory import MemoryEngine, SlidingWindow
@@ -222,13 +222,8 @@ class LimitsEngine:
         self.windows = frozenset(window for window in WINDOWS if can[window])
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
-        """Look first where a refusal would have to be undone, then add; what is added decides."""
-        first = counters[0]
-        if len(counters) > 1 or first.cost > 1 or first.window == SLIDING:
-            refused = weigh(self.peek(counters), counters)
-            if refused:
-                return refused
-        return add_in_turn(counters, self._add, self._look)
+        """Look where that is needed, then add; what is added decides."""
+        return look_and_add(counters, self._look, self._add)
 
     def peek(self, counters: Sequence[Counter]) -> list[Usage]:
         """Return how each stands."""
