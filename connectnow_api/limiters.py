@@ -75,11 +75,6 @@ class Limiter:
         if not isinstance(self.plans, Mapping):
             raise TypeError("plans has to be a mapping of plans to rates")
 
-    @property
-    def is_shadow(self) -> bool:
-        """Whether it refuses nothing."""
-        return bool(api_settings.shadow_limits if self.shadow is UNSET else self.shadow)
-
     def limit(self, request: Any) -> Limit | None:
         """Return what a request is counted for; ``None``: it is not.
 
@@ -100,7 +95,7 @@ class Limiter:
             window=self.window,
             cost=cost,
             on_failure=self.on_cache_failure,
-            is_shadow=self.is_shadow,
+            shadow=self.shadow,
             counter=self.counter,
         )
 

@@ -92,8 +92,8 @@ class Limit(NamedTuple):
     cost: Any = 1
     on_failure: Any = UNSET
     """One of ``POLICIES``; ``UNSET``: as ``ON_CACHE_FAILURE`` says."""
-    is_shadow: bool = False
-    """Whether it counts and tells, and refuses nothing."""
+    shadow: Any = UNSET
+    """Whether it counts and tells, and refuses nothing; ``UNSET``: as ``SHADOW_LIMITS`` says."""
     counter: str | None = None
     """The counter that it shares with other limits of this name, whatever their rates."""
 
@@ -102,6 +102,11 @@ class Limit(NamedTuple):
         """What it does when it cannot be counted."""
         own = self.on_failure
         return str(api_settings.on_cache_failure if own is UNSET else own)
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether it refuses nothing."""
+        return bool(api_settings.shadow_limits if self.shadow is UNSET else self.shadow)
 
     def counters(self) -> list[Counter]:
         """Return its counters, one for each rate.
@@ -258,8 +263,7 @@ def failed_auth_policy() -> str:
 
 
 def _limit(scope: str, rate: Any, who: str, on_failure: Any = UNSET, **fields: Any) -> Limit:
-    is_shadow = fields.pop("is_shadow", api_settings.shadow_limits)
-    return Limit(scope, who, rate, on_failure=on_failure, is_shadow=is_shadow, **fields)
+    return Limit(scope, who, rate, on_failure=on_failure, **fields)
 
 
 def _hit(engine: Any, counters: Sequence[Counter]) -> list[Usage]:

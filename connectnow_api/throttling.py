@@ -108,7 +108,7 @@ class BaseRateThrottle(LimitThrottle):
             rates=rate,
             window=self.window,
             on_failure=self.on_cache_failure,
-            is_shadow=api_settings.shadow_limits if self.shadow is UNSET else bool(self.shadow),
+            shadow=self.shadow,
         )
         return self.tell(request, view, limits.take([limit], request))
 

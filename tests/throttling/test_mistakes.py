@@ -177,7 +177,7 @@ def test_a_cost_of_0_only_looks() -> None:
 
 def test_a_key_that_looks_like_ours_is_not_logged(ask: Ask, caplog: Any) -> None:
     for who in ("token:s3cret", "user:s3cret:1", "address:s3cret", "token:a.b:s3cret"):
-        hit("a", "0/d", who, is_shadow=True)
+        hit("a", "0/d", who, shadow=True)
     assert caplog.text.count("would have refused") == 4
     assert "s3cret" not in caplog.text
 

@@ -29,14 +29,15 @@ def run(console: Console, options: dict[str, Any]) -> None:
 
 
 def _describe(limiter: Limiter) -> dict[str, Any]:
+    limit = limiter.limit_of("", ())
     return {
         "name": limiter.name,
         "rates": say_rates(limiter),
         "by": say_by(limiter.by),
         "per": [*limiter.per],
         "window": limiter.window,
-        "on_failure": limiter.limit_of("", ()).policy,
-        "shadow": limiter.is_shadow,
+        "on_failure": limit.policy,
+        "shadow": limit.is_shadow,
     }
 
 
