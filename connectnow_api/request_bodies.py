@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
-import tempfile
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from .wire import reading
 
 READ_AT_ONCE = 64 * 1024
 DIGITS = re.compile("[0-9]{1,100}")
+UNKNOWN = sys.maxsize
+"""The ``Content-Length`` of a body that comes in chunks, more of them than are waited for."""
 
 
 def content_length(request: Any) -> int | None:
@@ -66,30 +69,58 @@ class WholeBody:
         return data
 
 
-def most_bytes(content_type: str) -> int | None:
-    """Return how much of a body need be read to know that it is too large; ``None``: all of it.
+class _Chunks(io.RawIOBase):
+    """A body in chunks whose beginning was read; any error of the server's is an ``OSError``."""
 
-    Files go to the disk, and their size is not Django's to limit.
+    def __init__(self, beginning: bytes, stream: Any) -> None:
+        self._beginning, self._stream = io.BytesIO(beginning), stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._beginning.read(len(buffer)) or self._read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._stream.read(size)
+        except Exception as exc:  # each server has errors of its own for chunks that are none
+            raise OSError("the body is not what its chunks say") from exc
+        return data
+
+
+def most_bytes(content_type: str) -> int | None:
+    """Return how much of a body is waited for to know its length; ``None``: all of it.
+
+    What is longer is too large, unless it is files: those are read by whoever wants them.
     """
-    limit: int | None = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return None if content_type.lower().startswith("multipart/") else limit
+    is_files = content_type.lower().startswith("multipart/")
+    limit: int | None = (
+        django_settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+        if is_files
+        else django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    )
+    return limit
 
 
 def measure(stream: Any, content_type: str) -> tuple[Any, int]:
-    """Return a body that ends by itself, and its length: one more than it has if it was cut off.
+    """Return a body that comes in chunks as one that ends by itself, and its length.
 
-    Of one that is too large no more is read than shows that.
+    That is one more than it has if it was cut off, and ``UNKNOWN`` if it is longer than
+    ``most_bytes``: then the rest is read as it is asked for.
     """
-    most = most_bytes(content_type)
-    body = tempfile.SpooledTemporaryFile(django_settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-    length, missing = 0, 0
+    most, read = most_bytes(content_type), io.BytesIO()
     try:
-        while (most is None or length <= most) and (data := stream.read(READ_AT_ONCE)):
-            length += body.write(data)
+        while most is None or read.tell() <= most:
+            data = stream.read(READ_AT_ONCE)
+            read.write(data)
+            if not data:
+                return io.BytesIO(read.getvalue()), read.tell()
     except Exception:  # noqa: BLE001 - each server has errors of its own for chunks that are none
-        missing = 1
-    body.seek(0)
-    return body, length + missing
+        return io.BytesIO(read.getvalue()), read.tell() + 1
+    return io.BufferedReader(_Chunks(read.getvalue(), stream)), UNKNOWN
 
 
 def actual_status(request: Any, status_code: int) -> int:

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from django.core.asgi import get_asgi_application
 from django.core.handlers.wsgi import WSGIHandler
-from rest_framework.parsers import MultiPartParser
+from django.utils.http import parse_header_parameters
+from hypothesis import given
+from hypothesis import strategies as st
+from rest_framework.parsers import FileUploadParser, FormParser, JSONParser, MultiPartParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from connectnow_api.entry_points import asgi, safe_content_type, wsgi
 from connectnow_api.parsers import StrictJSONParser
-from connectnow_api.request_bodies import WholeBody
+from connectnow_api.request_bodies import UNKNOWN, WholeBody
 from tests.conftest import Mount
 
 # A request's end closes connections, which only tests with a database may.
@@ -83,6 +86,51 @@ def test_no_charset_crashes_a_wsgi_application(charset: str) -> None:
         assert answer == ("200", "application/json")
 
 
+UNREADABLE = [
+    "application/json; x*=nope''y",
+    *(f"application/json; charset*={text}" for text in ("utf-8''base64", "nope''utf-8", "x", "''")),
+    *(f"application/json; charset*=utf-8''{text}" for text in ("%00", "rot13", "undefined")),
+    "application/json; charset*0=base64",
+    "application/json; charset*0=base; charset*1=64",
+    "application/json; x*0*=a; x*=b; x*1=c",
+    "multipart/form-data; boundary*=nope''x",
+    f"application/json; x*{'1' * 5000}=y",
+    f"application/json; a={'x' * 20_000}",
+    f"{'x' * 20_000}/json",
+    "; charset=base64",
+    'application/json; a="; charset=base64',
+]
+
+
+@pytest.mark.parametrize("content_type", UNREADABLE)
+def test_no_content_type_crashes_a_wsgi_application(content_type: str) -> None:
+    """RFC 2231 has parameters in encodings, and in pieces."""
+    for query in ("", "q=1"):
+        answer = get(wsgi(WSGIHandler()), query, content_type)
+        assert answer == ("200", "application/json")
+
+
+@pytest.mark.parametrize("content_type", UNREADABLE)
+def test_what_cannot_be_read_is_no_type_that_a_view_takes(content_type: str, mount: Mount) -> None:
+    mount({"flat/x": Echo.as_view()})
+    body = b'{"a": 1}'
+    sent = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    answer = get(wsgi(WSGIHandler()), "", content_type, "/flat/x", **sent)
+    assert answer[0] in ("200", "415", "422")
+    assert answer[1] == "application/json"
+
+
+@given(
+    st.text(st.sampled_from("abcharset*0123456789=;'\" \t%/utf-8\0é"), max_size=60),
+    st.sampled_from(["", "application/json;", "multipart/form-data; boundary=x;"]),
+)
+def test_django_reads_every_content_type(text: str, head: str) -> None:
+    safe = safe_content_type(f"{head}{text}")
+    _, parameters = parse_header_parameters(safe)
+    assert parameters.get("charset", "x-unsupported") == "x-unsupported"
+    assert safe_content_type(safe) == safe
+
+
 def test_django_alone_crashes() -> None:
     """When this fails, Django has mended it, and the wrapper can go."""
     with pytest.raises(LookupError):
@@ -101,15 +149,21 @@ def test_other_paths_are_left_to_django() -> None:
         get(wsgi(WSGIHandler()), "q=1", "text/plain; charset=base64", "/site/x")
 
 
-def test_no_charset_crashes_an_asgi_application() -> None:
+def ask_asgi(
+    *headers: tuple[bytes, bytes],
+    application: Any = None,
+    pieces: tuple[bytes, ...] = (b"",),
+    **values: Any,
+) -> list[Any]:
+    """Return the messages with which a request for ``/flat/x`` is answered."""
+    first = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    coming = values.pop("coming", [*first[:-1], {**first[-1], "more_body": False}])
     sent: list[Any] = []
 
-    messages = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> dict[str, Any]:
-        if not messages:
+    async def receive() -> Any:
+        if not coming:
             await asyncio.Event().wait()
-        return messages.pop()
+        return coming.pop(0)
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -117,13 +171,65 @@ def test_no_charset_crashes_an_asgi_application() -> None:
     scope = {
         "type": "http",
         "method": "GET",
-        "path": "/app/flat/x",
-        "root_path": "/app",
+        "path": "/flat/x",
         "query_string": b"q=1",
-        "headers": [(b"host", b"testserver"), (b"Content-Type", b"text/plain; charset=base64")],
+        "headers": [(b"host", b"testserver"), *headers],
+        **values,
     }
-    asyncio.run(asgi(get_asgi_application())(scope, receive, send))
-    assert sent[0]["status"] == 200
+    asyncio.run(asgi(application or get_asgi_application())(scope, receive, send))
+    return sent
+
+
+def body_of(messages: list[Any]) -> Any:
+    return json.loads(b"".join(message.get("body", b"") for message in messages))
+
+
+@pytest.mark.parametrize("content_type", ["text/plain; charset=base64", *UNREADABLE])
+def test_no_content_type_crashes_an_asgi_application(content_type: str) -> None:
+    header = (b"Content-Type", content_type.encode())
+    sent = ask_asgi(header, path="/app/flat/x", root_path="/app")
+    assert (sent[0]["status"], body_of(sent)) == (200, {"q": "1"})
+
+
+# --- WebSockets -------------------------------------------------------------------------------
+
+HANDSHAKE: dict[str, Any] = {
+    "type": "websocket",
+    "scheme": "wss",
+    "extensions": {"websocket.http.response": {}},
+    "subprotocols": [],
+}
+CONNECT = {"type": "websocket.connect"}
+
+
+def test_a_handshake_is_answered_as_a_get() -> None:
+    sent = ask_asgi(**HANDSHAKE, coming=[CONNECT])
+    assert [message["type"] for message in sent][:2] == [
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    ]
+    assert (sent[0]["status"], body_of(sent)) == (200, {"q": "1"})
+
+
+def test_a_server_that_cannot_say_more_says_no() -> None:
+    sent = ask_asgi(**{**HANDSHAKE, "extensions": None}, coming=[CONNECT])
+    assert sent == [{"type": "websocket.close"}]
+
+
+def test_a_client_that_goes_during_its_handshake_is_gone(mount: Mount) -> None:
+    sent = ask_asgi(**HANDSHAKE, coming=[CONNECT, {"type": "websocket.disconnect", "code": 1006}])
+    assert all(message["type"].startswith("websocket.") for message in sent)
+
+
+def test_a_site_with_websockets_of_its_own_keeps_them() -> None:
+    seen: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    ask_asgi(**HANDSHAKE, application=application)
+    ask_asgi(type="lifespan", application=application)
+    assert seen == ["websocket", "lifespan"]
 
 
 @pytest.mark.parametrize(
@@ -205,6 +311,9 @@ def send_in_chunks(stream: Any, content_type: str = "application/json", **enviro
     return answer["status"], json.loads(body)
 
 
+MULTIPART = "multipart/form-data; boundary=x"
+IN_CHUNKS = (b"transfer-encoding", b"chunked")
+TOO_LARGE = {"message": "The request is too large."}
 PARTS = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n%s\r\n--x--\r\n'
 
 
@@ -212,7 +321,7 @@ def test_chunks_are_read(mount: Mount) -> None:
     mount({"flat/x": Echo.as_view()})
     assert send_in_chunks(Chunks(b'{"a": 1}')) == ("200", {"data": {"a": 1}})
     upload = Chunks(PARTS % (b"y" * 5_000_000))
-    answer = send_in_chunks(upload, "multipart/form-data; boundary=x")
+    answer = send_in_chunks(upload, MULTIPART)
     assert answer == ("200", {"data": {"f": 5_000_000}})
 
 
@@ -221,18 +330,66 @@ def test_chunks_that_are_too_many_are_not_read_to_their_end(mount: Mount, settin
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     endless = Chunks(b"x" * 100_000_000)
     status, body = send_in_chunks(endless)
-    assert (status, body) == ("413", {"message": "The request is too large."})
+    assert (status, body) == ("413", TOO_LARGE)
     assert endless._body.tell() < 1_000_000
 
 
-def test_chunks_that_are_none_are_a_body_that_was_cut_off(mount: Mount) -> None:
+def test_chunks_that_are_none_are_a_body_that_was_cut_off(mount: Mount, settings: Any) -> None:
     mount({"flat/x": Echo.as_view()})
     message = {"message": "The body is not as long as the request says."}
     for body in (b"", b'{"a": 1}'):
         broken = Chunks(body, ValueError("no chunk"))
         assert send_in_chunks(broken) == ("400", message)
-    broken = Chunks(PARTS % b"y", ValueError("no chunk"))
-    assert send_in_chunks(broken, "multipart/form-data; boundary=x")[0] in ("200", "400")
+    for most in (10, 10_000):
+        settings.FILE_UPLOAD_MAX_MEMORY_SIZE = most
+        broken = Chunks(PARTS % (b"y" * 1_000), ValueError("no chunk"))
+        assert send_in_chunks(broken, MULTIPART)[0] == "400"
+
+
+def test_files_that_nobody_wants_are_not_read() -> None:
+    endless = Chunks(PARTS % (b"x" * 30_000_000))
+    assert send_in_chunks(endless, MULTIPART)[0] == "405"
+    assert endless._body.tell() < 5_000_000
+
+
+class Receive(View):
+    """Says how much arrived."""
+
+    def post(self, request: Any) -> Response:
+        file = request.data["file"]
+        length = len(file)
+        if not isinstance(file, str):
+            file.close()
+        return Response({"length": length})
+
+
+@pytest.mark.parametrize("limit", [100, 1_000_000, None])
+@pytest.mark.parametrize(
+    ("parser", "content_type", "body"),
+    [
+        (FileUploadParser, "application/octet-stream", b"y" * 200_000),
+        (FormParser, "application/x-www-form-urlencoded", b"file=" + b"y" * 200_000),
+        (JSONParser, "application/json", b'{"file": "%s"}' % (b"y" * 200_000)),
+    ],
+)
+def test_a_long_body_arrives_whole_or_not_at_all(
+    mount: Mount, settings: Any, limit: int | None, parser: Any, content_type: str, body: bytes
+) -> None:
+    """The parsers of others know no limit; what they are given must not look like the end."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
+    mount({"flat/x": Receive.as_view(parser_classes=[parser])})
+    name = {"HTTP_CONTENT_DISPOSITION": "attachment; filename=f"}
+    answer = send_in_chunks(Chunks(body), content_type, **name)
+    header = (b"content-disposition", b"attachment; filename=f")
+    pieces = tuple(body[start : start + 60_000] for start in range(0, len(body), 60_000))
+    sent = ask_asgi(
+        (b"content-type", content_type.encode()), header, IN_CHUNKS, pieces=pieces, method="POST"
+    )
+    expected = [(200, {"length": 200_000})]
+    if limit == 100:
+        expected.append((413, TOO_LARGE))
+    assert (int(answer[0]), answer[1]) in expected
+    assert (sent[0]["status"], body_of(sent)) in expected
 
 
 def test_a_server_that_does_not_know_the_end_is_not_waited_for(mount: Mount) -> None:
@@ -245,40 +402,31 @@ def test_a_server_that_does_not_know_the_end_is_not_waited_for(mount: Mount) -> 
 @pytest.mark.parametrize(
     ("pieces", "limit", "status", "body"),
     [
-        ([b'{"a"', b": 1}"], 100, 200, {"data": {"a": 1}}),
-        ([b"x" * 60, b"x" * 60, b"x" * 60], 100, 413, {"message": "The request is too large."}),
+        ((b'{"a"', b": 1}"), 100, 200, {"data": {"a": 1}}),
+        ((b"x" * 60, b"x" * 60, b"x" * 60), 100, 413, TOO_LARGE),
     ],
 )
 def test_chunks_under_asgi(
-    mount: Mount, settings: Any, pieces: list[bytes], limit: int, status: int, body: Any
+    mount: Mount, settings: Any, pieces: tuple[bytes, ...], limit: int, status: int, body: Any
 ) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
     mount({"flat/x": Echo.as_view()})
-    coming = [
-        {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
-        for number, piece in enumerate(pieces, 1)
-    ]
-    sent: list[Any] = []
+    sent = ask_asgi((b"content-type", b"application/json"), IN_CHUNKS, pieces=pieces, method="POST")
+    assert (sent[0]["status"], body_of(sent)) == (status, body)
 
-    async def receive() -> Any:
-        if not coming:
-            await asyncio.sleep(3600)
-        return coming.pop(0)
 
-    async def send(message: Any) -> None:
-        sent.append(message)
+def test_no_more_is_kept_than_shows_that_it_is_too_much(settings: Any) -> None:
+    """The rest goes past us to Django, which has the disk for it."""
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 100
+    coming = [{"type": "http.request", "body": b"x" * 60, "more_body": n < 9} for n in range(10)]
+    found: list[Any] = []
 
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/flat/x",
-        "query_string": b"",
-        "headers": [
-            (b"host", b"testserver"),
-            (b"content-type", b"application/json"),
-            (b"transfer-encoding", b"chunked"),
-        ],
-    }
-    asyncio.run(asgi(get_asgi_application())(scope, receive, send))
-    assert sent[0]["status"] == status
-    assert json.loads(b"".join(message.get("body", b"") for message in sent)) == body
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        found.append(len(coming))
+        while (message := await receive()).get("more_body"):
+            found.append(message["body"])
+        found.append(dict(scope["headers"])[b"content-length"])
+
+    kind = (b"content-type", MULTIPART.encode())
+    ask_asgi(kind, IN_CHUNKS, application=application, method="POST", coming=coming)
+    assert found == [8, *[b"x" * 60] * 9, str(UNKNOWN).encode()]

@@ -163,6 +163,14 @@ _ODD_TYPES = st.one_of(
             *("utf-8\x00", "../x", "mbcs"),
         ]),
     ),
+    # RFC 2231: in an encoding, in pieces.
+    st.builds(
+        "{}; {}{}={}".format,
+        st.sampled_from([cases.JSON, cases.FORM, "text/plain", "multipart/form-data"]),
+        st.sampled_from(["charset", "boundary", "x"]),
+        st.sampled_from(["*", "*0", "*0*", "*1", "**"]),
+        st.sampled_from(["utf-8''base64", "nope''y", "'", "base64", "x''%00", "utf-8'en'%ff"]),
+    ),
     wild_latin,
 )  # fmt: skip
 _OTHER_HEADERS: dict[str, SearchStrategy[str]] = {
