@@ -21,6 +21,7 @@ from .exceptions import (
 from .request_bodies import content_length, decode_form, is_cut_off, is_too_large
 from .settings import get_value, parameters_with_tokens
 from .wire import reading
+from .wire.links import plain_name
 
 UTF_8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
@@ -113,7 +114,8 @@ def refuse_charset(media_type: str) -> None:
 
 
 def without_tokens(data: Any, names: Collection[str]) -> Any:
-    """Return a body without the parameters that may hold a token."""
+    """Return a body without the parameters that may hold a token, however they are spelt."""
     if not isinstance(data, dict):
         return data
-    return {key: value for key, value in data.items() if key not in names}
+    plain = {*map(plain_name, names)}
+    return {key: value for key, value in data.items() if plain_name(key) not in plain}

@@ -60,15 +60,18 @@ def take_out(request: Any) -> None:
 
 
 def has_query_token(request: Any) -> bool:
-    """Tell whether a request's URL has a value where a token may stand.
+    """Tell whether a request's URL has a value where a token may stand, however it is spelt.
 
     A query that Django refuses to read may have one as well.
     """
+    names = {*map(plain_name, parameters_with_tokens(request))}
     try:
-        query = sent_query(request)
-        return any(query.get(name, "").strip() for name in parameters_with_tokens(request))
+        found = sent_query(request).lists()
     except SuspiciousOperation:
         return True
+    return any(
+        plain_name(key) in names and any(value.strip() for value in values) for key, values in found
+    )
 
 
 def keep_private(request: Any, response: Any) -> None:

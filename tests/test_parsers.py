@@ -250,6 +250,8 @@ def test_texts_that_nothing_can_hold_are_422(send: Send, body: bytes, field: str
         (b"api_token=x&a=1", FORM),
         (b"api_token[]=x&a=1", FORM),
         (b"api%5Ftoken[b]=x&a=1", FORM),
+        (b'{"API_TOKEN": "x", " api_token": "x", "api_token\\u200b": "x", "a": 1}', JSON),
+        (b"Api_Token=x&api_token+=x&a=1", FORM),
     ],
 )
 def test_a_token_never_reaches_the_view(send: Send, body: bytes, content_type: str) -> None:

@@ -109,6 +109,21 @@ def test_promise_15_no_redirect_repeats_a_token(client: Client, text: str, query
     assert text in client.get(f"/site/elsewhere?{sent}")["Location"]
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("api_token={}&api_token=", "api_token={}&api_token=%20", "api_token=&api_token={}"),
+        *("API_TOKEN={}", "api_token[]={}", "%20api_token={}"),
+    ],
+)
+def test_promise_15_nor_one_that_is_spelt_oddly(client: Client, text: str, sent: str) -> None:
+    answer = client.get(f"/flat/elsewhere?{sent.format(text)}&a=1")
+    assert answer["Location"] == "/flat/seen?a=1#top"
+    assert answer["Cache-Control"] == "private, no-store"
+    nowhere = client.get(f"/flat/nowhere?{sent.format(text)}")
+    assert (nowhere.status_code, nowhere["Cache-Control"]) == (404, "private, no-store")
+
+
 def test_promise_15_nor_does_the_one_to_https(client: Client, text: str, settings: Any) -> None:
     settings.MIDDLEWARE = [OURS, "django.middleware.security.SecurityMiddleware"]
     settings.SECURE_SSL_REDIRECT = True
