@@ -37,16 +37,24 @@ SQLITE_OUTAGES = frozenset({7, 8, 10, 13, 14, 15})
 
 CACHE_OUTAGES = frozenset(
     {
-        *("redis.exceptions.ConnectionError", "redis.exceptions.TimeoutError"),
-        *("redis.exceptions.ReadOnlyError", "redis.exceptions.ClusterDownError"),
-        *("valkey.exceptions.ConnectionError", "valkey.exceptions.TimeoutError"),
-        *("valkey.exceptions.ReadOnlyError", "valkey.exceptions.ClusterDownError"),
+        *(
+            f"{library}.exceptions.{name}"
+            for library in ("redis", "valkey")
+            for name in (
+                *("ConnectionError", "TimeoutError", "ReadOnlyError", "OutOfMemoryError"),
+                *("ClusterDownError", "TryAgainError", "SlotNotCoveredError"),
+            )
+        ),
         "pymemcache.exceptions.MemcacheServerError",
         "pymemcache.exceptions.MemcacheUnexpectedCloseError",
         *("_pylibmc.ConnectionError", "_pylibmc.HostLookupError", "_pylibmc.ServerDown"),
     }
 )
 """Dotted names of exceptions: none of these libraries need be installed."""
+REDIS_REFUSALS = frozenset({"redis.exceptions.ResponseError", "valkey.exceptions.ResponseError"})
+REDIS_OUTAGES = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""First words of refusals that have no exception of their own: a script is running, the disk or the
+replicas are missing."""
 
 
 def seconds_to_retry(exc: BaseException | None) -> int | None:
@@ -58,8 +66,9 @@ def seconds_to_retry(exc: BaseException | None) -> int | None:
     if isinstance(exc, Error):
         return _of_database(exc)
     names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(exc).__mro__}
-    is_down = isinstance(exc, ConnectionError | TimeoutError) or names & CACHE_OUTAGES
-    return LATER if is_down else None
+    is_refused = names & REDIS_REFUSALS and str(exc).startswith(REDIS_OUTAGES)
+    is_lost = isinstance(exc, ConnectionError | TimeoutError)
+    return LATER if is_lost or is_refused or names & CACHE_OUTAGES else None
 
 
 def _of_database(exc: Error) -> int | None:

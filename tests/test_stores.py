@@ -21,6 +21,7 @@ from django.db import (
 )
 
 from connectnow_api.stores import LATER, SOON, seconds_to_retry
+from tests.conftest import CacheServers
 from tests.library.models import Author
 from tests.services import free_port
 
@@ -167,6 +168,26 @@ def test_caches_that_are_not_there() -> None:
         lambda: pymemcache.Client(address).get("x"),
     ]
     assert [seconds_to_retry(refusal(ask)) for ask in asks] == [LATER] * 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("maxmemory", "1"), ("min-replicas-to-write", "1"), (None, None)]
+)
+def test_a_redis_that_takes_nothing(
+    start_cache: CacheServers, option: str | None, value: str | None
+) -> None:
+    client = redis.from_url(start_cache("redis").location)
+    if option:
+        client.config_set(option, value)
+        assert seconds_to_retry(refusal(lambda: client.set("x", 1))) == LATER
+    else:
+        client.set("x", 1)
+        assert seconds_to_retry(refusal(lambda: client.lpush("x", 1))) is None
+
+
+@pytest.mark.parametrize("name", ["TryAgainError", "SlotNotCoveredError", "ClusterDownError"])
+def test_a_cluster_that_is_not_whole(name: str) -> None:
+    assert seconds_to_retry(getattr(redis.exceptions, name)("x")) == LATER
 
 
 @pytest.mark.parametrize("exc", [TimeoutError(), ConnectionResetError()])
