@@ -19,7 +19,7 @@ from rest_framework.exceptions import Throttled
 from . import last_used, limits, placement_counts, tokens
 from .addresses import find_address, is_within
 from .errors import challenge
-from .events import emit_for_request, emit_for_value, emit_used
+from .events import MALFORMED, emit_for_request, emit_for_value, emit_used
 from .exceptions import ConflictingTokens, InvalidToken
 from .placements import READERS, django_request_of, view_of
 from .query_tokens import take_out
@@ -125,7 +125,7 @@ class BaseAPITokenAuthentication(BaseAuthentication):
         Raises ``Throttled`` instead beyond ``FAILED_AUTH_RATE``; a usable one is never refused.
         """
         if not tokens.is_well_formed(value, self.prefix):
-            self._refuse(request, value, None, "malformed")
+            self._refuse(request, value, None, MALFORMED)
         token = self._find(value)
         reason = "unknown" if token is None else self._why_not(request, token)
         if token is None or reason:

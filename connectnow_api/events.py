@@ -26,6 +26,8 @@ logger = logging.getLogger("connectnow_api.tokens")
 
 REFUSALS = frozenset({"refused", "used_after_expiry", "denied", "throttled"})
 """Actions of an event by which a request was turned away; logged as warnings."""
+MALFORMED = "malformed"
+"""The reason of a refusal for which no row was looked for."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from asgiref.local import Local
 from django.core.signals import request_finished, request_started
 from django.db import connections, router, transaction
 
-from connectnow_api.events import REFUSALS, TokenEvent, batch_told, is_batch
+from connectnow_api.events import MALFORMED, REFUSALS, TokenEvent, batch_told, is_batch
 from connectnow_api.outages import Outages
 from connectnow_api.settings import api_settings
 from connectnow_api.signals import TOKEN_SIGNALS
@@ -43,8 +43,11 @@ def connect() -> None:
 
 
 def record(event: TokenEvent, **kwargs: Any) -> None:
-    """Write an event, or let it wait for the end of its request."""
-    if event.action not in api_settings.audit_actions:
+    """Write an event, or let it wait for the end of its request.
+
+    Not of what was no token: anybody may send that, and it never comes to the database otherwise.
+    """
+    if event.action not in api_settings.audit_actions or event.reason == MALFORMED:
         return
     entry = TokenAuditEntry.from_event(event)
     waiting = getattr(_thread, "waiting", None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+
+from connectnow_api import tokens
 
 from .conftest import NewDatabase
 from .support import ROOT, Site, probe, serve_as_documented
@@ -78,14 +79,16 @@ def test_a_refused_token_is_written_from_every_placement(
     ]
 
 
-def test_a_value_that_is_no_token_is_written(atomic: Atomic) -> None:
-    assert atomic.site.request("/api/user", token="x").status == 401
+def test_a_value_that_may_be_a_token_is_written_and_no_other(atomic: Atomic) -> None:
+    value = tokens.generate("cn")
+    for sent in ("x", value):
+        assert atomic.site.request("/api/user", token=sent).status == 401
     assert atomic.entries(1) == [
         {
             "action": "refused",
-            "reason": "malformed",
+            "reason": "unknown",
             "kind": "connectnow_api.APIToken",
-            "fingerprint": hashlib.sha256(b"x").hexdigest()[:8],
+            "fingerprint": tokens.digest(value)[:8],
             "placement": "header",
             "address": atomic.site.address,
         }
