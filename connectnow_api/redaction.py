@@ -38,6 +38,8 @@ _QUOTES = {
 """Quotation marks, as they are and as texts within texts have them, to what may stand in them."""
 _QUOTE = f"(?:{'|'.join(_QUOTES)})"
 _SPACE = r"(?:\s|\+|%20)"
+_IGNORED = r"(?:%[01][0-9A-Fa-f]|%20|\+){0,9}"
+"""What may follow a name in a URL, which is still taken for it."""
 _START = r"(?:(?<![0-9A-Za-z])|(?<=%[0-9A-Fa-f]{2})|(?<=%25[0-9A-Fa-f]{2}))"
 """Where a word begins, be it after an escaped character, or one that is escaped twice."""
 _IN_URL = r"[^&\s\"'<>\\,;#)}\]]"
@@ -95,7 +97,8 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     name = rf"{_START}(?<![_-])(?:{'|'.join(map(_name, names))})"
     brackets = r"(?:(?:\[|%5B)[^\]\[&=\s]{0,64}?(?:\]|%5D))?"
     # A value ends where its parameter, its URL, its attribute or its sentence does.
-    value = rf"(?!{re.escape(REDACTED)})(?:(?!&amp;|&quot;|&\#x27;|&\#39;){_IN_URL})+"
+    character = rf"(?:(?!&amp;|&quot;|&\#x27;|&\#39;){_IN_URL}|[,;]+(?={_IN_URL}))"
+    value = rf"(?!{re.escape(REDACTED)}){character}+"
     within = value.replace("(?!&", "(?!%(?:25)*26|%23|&")
     # In JSON, in Python, in a page; of a list each value goes.
     key = rf"{name}{brackets}{_QUOTE}?{_SPACE}{{0,9}}[:,=]{_SPACE}{{0,9}}"
@@ -103,7 +106,7 @@ def _patterns(names: tuple[str, ...]) -> list[re.Pattern[str]]:
     item = f"b?(?:{'|'.join(f'{q}{v}{q}' for q, v in _QUOTES.items())})"
     part = f"(?:{_NEWLINE}(?:(?!{_NEWLINE}).){{1,200}}){{0,9}}{_NEWLINE}{{2}}"
     spellings = (
-        rf"(?P<kept>{name}{brackets}=){value}",
+        rf"(?P<kept>{name}{brackets}{_IGNORED}=){value}",
         # A URL within a URL.
         rf"(?P<kept>{name}{brackets}%(?:25)*3D){within}",
         rf"(?P<kept>{key}[\[(]{_SPACE}{{0,9}}){item}(?:{_SPACE}{{0,9}},{_SPACE}{{0,9}}{item})+",

@@ -79,6 +79,17 @@ def test_each_value_of_a_list(text: str) -> None:
     assert after in ("], 'a': ['b']}>", "]}")
 
 
+@pytest.mark.parametrize("after", ["+", "%20", "%00", "[]%20", "+%20+"])
+def test_a_name_that_is_spelt_oddly(after: str) -> None:
+    text = f"GET /x?api_token{after}={{}}&page=2"
+    assert redact(text.format(SECRET)) == text.format(REDACTED)
+
+
+@pytest.mark.parametrize("rest", [",b", ";b", ",;b;c,d"])
+def test_a_value_with_marks_in_it(rest: str) -> None:
+    assert redact(f"/x?api_token={SECRET}{rest}&a=b, c") == f"/x?api_token={REDACTED}&a=b, c"
+
+
 @pytest.mark.parametrize(
     "text",
     [
