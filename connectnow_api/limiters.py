@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import CoroutineType
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -22,6 +23,7 @@ from .limits import Limit, client_address, go_without, name_of_address
 from .rates import Rate, is_pair
 from .settings import UNSET, api_settings
 
+_NAMELESS = (object.__repr__, CoroutineType.__repr__)
 DEFAULT = "default"
 """The limiter of views that name none, if there is one of this name."""
 
@@ -61,7 +63,8 @@ class Limiter:
     window: str = "fixed"
     """``"fixed"``, ``"moving"`` or ``"sliding"``."""
     counter: str | None = None
-    """A counter that it shares with other limiters, whatever their rates, as in Laravel."""
+    """A counter that it shares with other limiters, whatever their rates, as in Laravel; with a
+    window that moves or slides, those of the same length."""
     on_cache_failure: Any = UNSET
     """``"open"``, ``"closed"`` (503) or ``"local"``; ``UNSET``: as ``ON_CACHE_FAILURE`` says."""
     shadow: Any = UNSET
@@ -213,7 +216,13 @@ def asker_of(kind: Any, request: Any) -> str | None:
 
 
 def name_of_key(key: Any) -> str:
-    """Return what a function of ``by`` has returned, as one who asks."""
+    """Return what a function of ``by`` has returned, as one who asks.
+
+    Raises ``TypeError`` for what is written with its place in memory, another one each time.
+    """
+    kind: Any = type(key)
+    if kind.__str__ is object.__str__ and kind.__repr__ in _NAMELESS:
+        raise TypeError(f"a {kind.__name__} is no text that tells who asks")
     return f"key:{key}"
 
 

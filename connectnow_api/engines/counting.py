@@ -34,9 +34,20 @@ class Counter(NamedTuple):
     """
 
     @property
-    def place(self) -> tuple[str, str, Rate | None, str]:
+    def rate_name(self) -> str:
+        """What of its rate is part of what it is called.
+
+        Of a shared one nothing, as in Laravel, but for windows that move or slide: what these
+        remember is as old as they are long.
+        """
+        if not self.is_shared:
+            return f"{self.rate.limit}-{self.rate.seconds}s"
+        return "" if self.window == FIXED else f"{self.rate.seconds}s"
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
         """What counters have in common that are one number."""
-        return (self.scope, self.asker, None if self.is_shared else self.rate, self.window)
+        return (self.scope, self.asker, self.rate_name, self.window)
 
 
 class Usage(NamedTuple):

@@ -141,6 +141,12 @@ class RedisEngine:
         # The nodes of a cluster have one asker's counters in one place, and run no script for two.
         self._is_cluster = "cluster" in type(storage).__name__.lower()
 
+    def try_options(self) -> None:
+        """Make a connection, which asks nobody yet; raise what the library says of its options."""
+        pool = getattr(self._connection, "connection_pool", None)
+        if pool is not None:
+            pool.connection_class(**pool.connection_kwargs)
+
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Add to all, or to none if one would be exceeded.
 
@@ -170,7 +176,7 @@ class RedisEngine:
     def keys(self, scope: str) -> Iterator[tuple[str, str, str]]:
         """Yield asker, rate and window of each counter of a scope; takes as long as Redis is full.
 
-        A shared counter has no rate, ``""``.
+        The rate is a ``Counter.rate_name``.
         """
         prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix)
         for found in self._connection.scan_iter(match=f"{prefix}:{{*}}:{scope}:*", count=1000):
@@ -220,6 +226,11 @@ class LimitsEngine:
             SLIDING: hasattr(storage, "acquire_sliding_window_entry"),
         }
         self.windows = frozenset(window for window in WINDOWS if can[window])
+
+    def try_options(self) -> None:
+        """Make memcached's client, which asks nobody yet; raise what its library says."""
+        if isinstance(self._storage, MemcachedStorage):
+            _ = self._storage.storage
 
     def hit(self, counters: Sequence[Counter]) -> list[Usage]:
         """Look where that is needed, then add; what is added decides."""
@@ -312,6 +323,5 @@ def _told(counter: Counter, usage: Usage, *, is_added: bool) -> Usage:
 
 
 def _key(prefix: str, counter: Counter) -> str:
-    rate = "" if counter.is_shared else f"{counter.rate.limit}-{counter.rate.seconds}s"
     # The braces tell a cluster that an asker's counters belong together.
-    return f"{prefix}:{{{counter.asker}}}:{counter.scope}:{rate}:{counter.window}"
+    return f"{prefix}:{{{counter.asker}}}:{counter.scope}:{counter.rate_name}:{counter.window}"

@@ -121,13 +121,15 @@ def test_nothing_is_kept_for_longer_than_it_counts(
 
 def test_keys_tell_who_is_counted(on_redis: RedisEngine) -> None:
     counter = a_counter()
-    shared = counter._replace(window="moving", is_shared=True)
-    on_redis.hit([counter, shared])
+    shared = counter._replace(is_shared=True)
+    moving = shared._replace(window="moving")
+    on_redis.hit([counter, shared, moving])
     assert sorted(on_redis.keys(counter.scope)) == [
-        (counter.asker, "", "moving"),
+        (counter.asker, "", "fixed"),
         (counter.asker, "3-60s", "fixed"),
+        (counter.asker, "60s", "moving"),
     ]
-    on_redis.reset([counter, shared])
+    on_redis.reset([counter, shared, moving])
     assert not [*on_redis.keys(counter.scope)]
 
 

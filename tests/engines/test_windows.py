@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectnow_api.engines import WINDOWS, MemoryEngine
+from connectnow_api.engines.counting import MOVING, SLIDING
 from connectnow_api.rates import Rate
 from tests.conftest import Clock
 
@@ -218,3 +219,18 @@ def test_what_a_later_limit_adds_to_one_number_refuses_no_earlier_one() -> None:
     for expected in ([2, 2], [3, 4], [5, 6]):
         assert [usage.hits for usage in engine.hit([narrow, wide])] == expected
     assert engine.peek([wide])[0].hits == 4
+
+
+@pytest.mark.parametrize("window", [MOVING, SLIDING])
+def test_windows_of_two_lengths_forget_each_at_its_own_pace(stopped: Clock, window: str) -> None:
+    """The shorter one would make the longer one forget what it has to count."""
+    engine = MemoryEngine(stopped)
+    long = a_counter(100, seconds=3600, window=window, is_shared=True)
+    short = long._replace(rate=Rate(5, 60))
+    passed = 0
+    for _ in range(10):
+        usages = [engine.hit([long])[0] for _ in range(100)]
+        passed += sum(not usage.is_exceeded for usage in usages)
+        stopped.now += 61
+        assert not engine.hit([short])[0].is_exceeded
+    assert passed == 100
