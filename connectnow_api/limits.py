@@ -13,7 +13,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -281,23 +281,28 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     if not limits:
         return []
     engine = _engine()
-    pairs, countable = [], []
+    here, there = _counted_by(_local), _counted_by(engine)
+    pairs, local, countable = [], [], []
     for limit in limits:
         try:
-            counters = _countable(limit, engine)
+            pairs += there(limit)
+            countable.append(limit)
         except ValueError as exc:
             go_without([limit], exc)
-            continue
-        countable.append(limit)
-        pairs += [(limit, counter) for counter in counters]
-    if not pairs:
-        return []
+            # A window may be none of the store's, and one of ours.
+            with suppress(ValueError):
+                local += here(limit) if limit.policy == "local" else []
+    told = _ask_engine(ask, _local, local)
     try:
-        usages = ask(engine, [counter for _limit, counter in pairs])
+        return _ask_engine(ask, engine, pairs) + told
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
         go_without(countable, exc)
-        pairs = [(limit, counter) for limit, counter in pairs if limit.policy == "local"]
-        usages = ask(_local, [counter for _limit, counter in pairs]) if pairs else []
+        local = [pair for pair in pairs if pair[0].policy == "local"]
+        return _ask_engine(ask, _local, local) + told
+
+
+def _ask_engine(ask: Any, engine: Any, pairs: Sequence[tuple[Limit, Counter]]) -> list[Told]:
+    usages = ask(engine, [counter for _limit, counter in pairs]) if pairs else []
     return [
         Told(limit, counter, usage) for (limit, counter), usage in zip(pairs, usages, strict=True)
     ]
@@ -312,13 +317,18 @@ def _engine() -> Engine:
         return Unreachable(exc)
 
 
-def _countable(limit: Limit, engine: Engine) -> list[Counter]:
-    if limit.window not in engine.windows:
-        raise ValueError(f"there is no window {limit.window!r} where limits are counted")
-    counters = limit.counters()
-    if limit.counter is None or engine.shares:
-        return counters
-    return [counter._replace(is_shared=False) for counter in counters]
+def _counted_by(engine: Engine) -> Callable[[Limit], list[tuple[Limit, Counter]]]:
+    """Return what pairs a limit with its counters in an engine; that raises ``ValueError``."""
+
+    def counters(limit: Limit) -> list[tuple[Limit, Counter]]:
+        # It may be anything, and need not have a hash.
+        if limit.window not in tuple(engine.windows):
+            raise ValueError(f"there is no window {limit.window!r} where limits are counted")
+        shares = limit.counter is None or engine.shares
+        found = limit.counters()
+        return [(limit, each if shares else each._replace(is_shared=False)) for each in found]
+
+    return counters
 
 
 def go_without(limits: Sequence[Limit], exc: Exception) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings as django_settings
 from rest_framework import status
 
 from .errors import neutral_body
+from .exceptions import ServiceUnavailable
 from .request_bodies import actual_status
 from .settings import api_settings, get_profile
 from .stores import seconds_to_retry
@@ -28,12 +29,15 @@ def note_crash(request: Any = None, **kwargs: Any) -> None:
     """Note on a request what the answer to its crash has to say; called while it is handled.
 
     A receiver of ``got_request_exception``, which Django sends wherever a request ends in an
-    exception. The exception itself is not kept: its frames hold the request.
+    exception, such as a ``LimitUnavailable`` in a view that is none of DRF's. The exception itself
+    is not kept: its frames hold the request.
     """
     crash = sys.exc_info()[1]
     if request is None or crash is None:
         return
-    request._api_retry_after = seconds_to_retry(crash)
+    request._api_retry_after = (
+        crash.wait if isinstance(crash, ServiceUnavailable) else seconds_to_retry(crash)
+    )
     if api_settings.debug_errors and django_settings.DEBUG:
         request._api_crash = describe(crash)
 

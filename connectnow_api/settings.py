@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
@@ -12,7 +13,14 @@ from django.conf import settings as django_settings
 
 from .profiles import DEFAULT, PROFILES, Profile
 
-UNSET: Final = object()
+
+class _Unset(enum.Enum):
+    """The class of ``UNSET``, whose copies are itself."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = _Unset.UNSET
 """Nothing was said, where ``None`` or ``False`` would say something."""
 
 PROFILE_KEYS: Mapping[str, str] = {
@@ -39,9 +47,9 @@ class APISettings:
 
     @property
     def user_settings(self) -> Mapping[str, Any]:
-        """The project's ``CONNECTNOW_API``, ``{}`` if it has none."""
-        found: Mapping[str, Any] = getattr(django_settings, "CONNECTNOW_API", {})
-        return found
+        """The project's ``CONNECTNOW_API``, ``{}`` if it has none, or what cannot be one."""
+        found = getattr(django_settings, "CONNECTNOW_API", {})
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def profile(self) -> str | Profile:
@@ -182,14 +190,14 @@ class APISettings:
     @property
     def limiters(self) -> Mapping[str, Any]:
         """Name of a limiter to its ``Limiter``, the fields of one, or only its rates."""
-        found: Mapping[str, Any] = self.user_settings.get("LIMITERS", {})
-        return found
+        found = self.user_settings.get("LIMITERS", {})
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def limit_storage(self) -> str | None:
         """Where ``limits`` counts, as ``"redis://host/0"``; ``None``: in a Django cache."""
-        found: str | None = self.user_settings.get("LIMIT_STORAGE")
-        return found
+        found = self.user_settings.get("LIMIT_STORAGE")
+        return None if found is None else str(found)
 
     @property
     def limit_storage_options(self) -> Mapping[str, Any]:

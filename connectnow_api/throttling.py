@@ -85,8 +85,10 @@ class BaseRateThrottle(LimitThrottle):
         """
         if self.rate is not UNSET:
             return self.rate
-        rates: Mapping[Any, Any] = drf_settings.DEFAULT_THROTTLE_RATES or {}
-        return rates.get(self.get_scope(view), "")
+        rates: Any = drf_settings.DEFAULT_THROTTLE_RATES
+        scope = self.get_scope(view)
+        is_there = isinstance(rates, Mapping) and isinstance(scope, str) and scope in rates
+        return rates[scope] if is_there else ""
 
     def get_cache_key(self, request: Any, view: Any) -> str | None:
         """Return a text that tells who asks, different for different ones; ``None``: not counted.
@@ -229,10 +231,10 @@ class LimiterThrottle(LimitThrottle):
     ) -> list[limits.Told]:
         """Count an answer; a store or a function that fails by now refuses nobody any more."""
         counted = []
+        for limiter, limit in answered:
+            with suppress(LimitUnavailable), failures_of(limiter):
+                counted += [limit] if limiter.counts(response) else []
         with suppress(LimitUnavailable):
-            for limiter, limit in answered:
-                with failures_of(limiter):
-                    counted += [limit] if limiter.counts(response) else []
             # Of shadows was told when the request came.
             return limits.take(counted, request, tells_shadow=False)
         return []

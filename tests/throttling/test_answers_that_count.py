@@ -164,6 +164,23 @@ def test_nothing_that_was_done_is_undone(login: Any, monkeypatch: pytest.MonkeyP
     assert Author.objects.filter(name="made").count() == 1
 
 
+def fail(response: Any) -> bool:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("policy", ["open", "closed", "local"])
+def test_one_whose_function_fails_takes_no_other_with_it(
+    mount: Mount, client: APIClient, policy: str
+) -> None:
+    """What is done by then is refused by none of them."""
+    broken = Limiter("1/d", by="address", answers=fail, on_cache_failure=policy, name="broken")
+    classes = [limited_by(broken, failed("2/d"))]
+    mount({"flat/x": Login.as_view(throttle_classes=classes)})
+    assert codes(client.get("/flat/x?status=422") for _ in range(4)) == [422, 422, 429, 429]
+    mount({"flat/x": Login.as_view(throttle_classes=[limited_by(broken)])})
+    assert codes(client.get("/flat/x?status=422") for _ in range(2)) == [422, 422]
+
+
 def test_beside_a_limit_of_all_requests(ask: Ask, login: Any, mount: Mount) -> None:
     """The tighter of the two is shown, as it stands after the answer."""
     mount(

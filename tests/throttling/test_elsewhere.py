@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.http import HttpRequest, JsonResponse
-from django.test import AsyncClient
+from django.test import AsyncClient, Client
 from django.urls import path
 
 from connectnow_api.exceptions import LimitUnavailable
@@ -78,3 +78,23 @@ def test_asynchronous_code_without_a_store() -> None:
         async_to_sync(ahit)("a", "1/d", "x", "closed")
     found = [async_to_sync(ahit)("async", "1/d", "x", "local") for _ in range(2)]
     assert [usage.is_exceeded for usage in found] == [False, True]
+
+
+def closed(request: HttpRequest) -> JsonResponse:
+    hit("a", "1/d", "x", "closed")
+    return JsonResponse({})
+
+
+async def aclosed(request: HttpRequest) -> JsonResponse:
+    await ahit("a", "1/d", "x", "closed")
+    return JsonResponse({})
+
+
+@pytest.mark.usefixtures("outage")
+@pytest.mark.parametrize("function", [closed, aclosed])
+def test_a_view_of_django_that_cannot_count_is_a_503(settings: Any, function: Any) -> None:
+    settings.MIDDLEWARE = ["connectnow_api.middleware.JSONErrorMiddleware"]
+    settings.ROOT_URLCONF = (path("flat/x", function),)
+    answer = Client(raise_request_exception=False).get("/flat/x")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert answer.json() == {"message": "Service unavailable."}

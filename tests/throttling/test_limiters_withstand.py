@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.cache import caches
@@ -17,7 +20,12 @@ from connectnow_api.engines import WINDOWS
 from connectnow_api.limiters import Limiter, limiters_of, limits_of
 from connectnow_api.limits import Limit, hit, peek, take
 from connectnow_api.test import limits_frozen
-from connectnow_api.throttling import LimiterThrottle, limited_by
+from connectnow_api.throttling import (
+    LimiterThrottle,
+    ScopedRateThrottle,
+    UserRateThrottle,
+    limited_by,
+)
 from tests.conftest import Mount
 
 from .views import Ask, View, remaining, shown
@@ -130,10 +138,69 @@ def test_a_header_that_is_missing_is_the_address_of_the_others(knock: Any) -> No
     assert knock("header:X-Client-Id", "a") == 8
 
 
-@pytest.mark.parametrize("key", ["\ud800", 7, 7.5, b"\xff", (), "", True, object()])
+@pytest.mark.parametrize("key", ["\ud800", 7, 7.5, b"\xff", (), "", True, UUID(int=1)])
 def test_a_function_may_say_anything(ask: Ask, key: Any) -> None:
     own = Limiter("9/d", by=lambda request: key, name="own")
     assert [remaining(ask([LimiterThrottle], limiters=own)) for _ in range(2)] == [8, 7]
+
+
+@pytest.mark.parametrize("function", [lambda _request: object(), lambda _request: later()])
+def test_what_is_another_text_each_time_is_no_asker(ask: Ask, caplog: Any, function: Any) -> None:
+    """It would be a counter of its own for each request, and nobody told."""
+    for policy, status in (("open", 200), ("closed", 503)):
+        own = Limiter("1/d", by=function, name="own", on_cache_failure=policy)
+        answers = [ask([LimiterThrottle], limiters=own) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [status] * 2
+        assert "X-RateLimit-Limit" not in answers[0]
+    assert "no text that tells who asks" in caplog.text
+
+
+def later() -> Any:
+    """Return what an asynchronous function returns that nobody waits for."""
+
+    async def who() -> str:
+        return "x"
+
+    coroutine = who()
+    coroutine.close()
+    return coroutine
+
+
+@pytest.mark.parametrize("window", ["moving", "sliding"])
+def test_what_counts_locally_has_all_windows(ask: Ask, window: str) -> None:
+    """Django's caches have none of these."""
+    own = Limiter("1/d", window=window, name="own", on_cache_failure="local")
+    beside = Limiter("5/d", name="beside")
+    answers = [ask([LimiterThrottle], limiters=[own, beside]) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert remaining(answers[0]) == 0
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 5])
+@pytest.mark.parametrize("policy", ["open", "local"])
+def test_a_window_that_is_none(ask: Ask, value: Any, policy: str) -> None:
+    own = Limiter("1/d", window=value, name="own", on_cache_failure=policy)
+    assert ask([LimiterThrottle], limiters=own).status_code == 200
+    throttle = type("Throttle", (UserRateThrottle,), {"window": value, "rate": "1/d"})
+    assert ask([throttle]).status_code == 200
+
+
+@pytest.mark.parametrize("scope", [["a"], {}, 5, object()])
+def test_a_scope_that_is_none(ask: Ask, scope: Any) -> None:
+    assert ask([ScopedRateThrottle], throttle_scope=scope).status_code == 200
+
+
+@pytest.mark.parametrize("values", [{"LIMITERS": None}, {"LIMITERS": 5}, {"LIMIT_STORAGE": 5}])
+def test_settings_that_are_none(ask: Ask, settings: Any, values: Any) -> None:
+    settings.CONNECTNOW_API = values
+    assert ask([LimiterThrottle], limiters="1/d").status_code == 200
+
+
+def test_copies_of_settings_limit_as_they_do(ask: Ask, settings: Any) -> None:
+    own = Limiter("1/d", name="own")
+    settings.CONNECTNOW_API = copy.deepcopy({"LIMITERS": {"default": own}})
+    assert [ask([LimiterThrottle]).status_code for _ in range(2)] == [200, 429]
+    assert pickle.loads(pickle.dumps(own)) == own
 
 
 # Many at once
