@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.urls import include, path, re_path
 from rest_framework import generics
 from rest_framework.authentication import SessionAuthentication
@@ -81,6 +83,8 @@ def test_a_choice_for_the_audit_table_needs_the_app(settings: Any) -> None:
 @pytest.mark.parametrize("value", [None, [], "helpspace", HELPSPACE])
 def test_the_setting_is_a_mapping(value: Any, settings: Any) -> None:
     assert numbers(found(value, settings)) == ["E001"]
+    with pytest.raises(SystemCheckError, match=r"connectnow_api\.E001"):
+        call_command("check", "--deploy")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,10 @@ def decide(request: Any) -> str:
     return "5/m"
 
 
+async def decide_later(request: Any) -> str:
+    return "5/m"
+
+
 HERE = f"{__name__}.decide"
 
 
@@ -44,8 +48,12 @@ def nothing_mounted(mount: Mount, settings: Any) -> None:
 WRONG = {
     "rate": ["5", "5/month", "", 5, [], ["5/m", "x"], "no.such.function", "tests.test_checks.BAD"],
     "guest_rate": ["5", "no.such.function", []],
-    "rate_attribute": ["", 5],
-    "by": ["users", "", None, [], ["user", "users"], "header:", "no.such.function", 5],
+    "rate_attribute": ["", 5, "..", "user..rate", "token.", "a b"],
+    "by": [
+        *("users", "", None, [], ["user", "users"], "no.such.function", 5),
+        *("header:", "header:X Y", "header: X", "header:é", "header:X_Y"),
+        *(decide_later, f"{__name__}.decide_later"),
+    ],
     "cost": [-1, 1.5, True, "1", None, "no.such.function"],
     "methods": ["GET", ["GTE"], None, [1]],
     "per": ["method", ["path"], [None]],
@@ -266,6 +274,25 @@ def test_a_window_of_a_throttle_class_that_does_not_exist(mount: Mount) -> None:
     assert message.hint == "Did you mean 'sliding'?"
 
 
+def test_a_cost_beyond_the_rate_lets_nothing_pass(settings: Any) -> None:
+    (message,) = limiters(settings, api={"rate": ["5/m", "50/d"], "cost": 6})
+    assert (message.id, message.hint) == ("connectnow_api.E017", 'Write "cost": 1.')
+    assert message.msg.endswith("has the cost 6, more than its rate allows: nothing passes.")
+    assert limiters(settings, api={"rate": ["5/m", "50/d"], "cost": 5}) == []
+
+
+def test_a_pair_on_a_view_is_one_rate(mount: Mount) -> None:
+    limited(mount, LimiterThrottle, limiters=(5, 60))
+    assert checks.check_limits() == []
+
+
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_a_shadow_of_a_throttle_class_that_is_none(mount: Mount, value: Any) -> None:
+    limited(mount, type("Throttle", (UserRateThrottle,), {"rate": "5/m", "shadow": value}))
+    (message,) = checks.check_limits()
+    assert (message.id, message.hint) == ("connectnow_api.E017", "Write shadow = True.")
+
+
 # --- Storages ---------------------------------------------------------------------------------
 
 
@@ -318,6 +345,25 @@ def test_a_storage_without_the_package(storage: Any, monkeypatch: pytest.MonkeyP
         "Limits are counted in redis://127.0.0.1:3/0, and the package limits is not installed."
     )
     assert message.hint == "`pip install 'connectnow-api[limits]'`."
+
+
+@pytest.mark.parametrize(
+    ("uri", "options", "said"),
+    [
+        ("redis://127.0.0.1:1/0", {"socket_timout": 1}, "socket_timout"),
+        ("rediss://127.0.0.1:1/0", {"ssl_cert": 1}, "ssl_cert"),
+        ("memcached://127.0.0.1:1", {"time_out": 1}, "time_out"),
+        ("memcached://", {}, "server"),
+    ],
+)
+def test_options_that_a_library_does_not_know(
+    storage: Any, settings: Any, uri: str, options: dict[str, Any], said: str
+) -> None:
+    storage(uri)
+    settings.CONNECTNOW_API = {"LIMIT_STORAGE": uri, "LIMIT_STORAGE_OPTIONS": options}
+    (message,) = checks.check_limits()
+    assert message.id == "connectnow_api.E009"
+    assert said in message.msg
 
 
 @pytest.mark.parametrize(

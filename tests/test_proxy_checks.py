@@ -104,7 +104,10 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         ({"TRUSTED_PROXIES": 1}, True),
         ({"TRUSTED_PROXIES": ["10.0.0.0/8"]}, True),
         ({"TRUSTED_PROXIES": ["unix"]}, True),
-        ({"CLIENT_ADDRESS_HEADER": "CF-Connecting-IP"}, True),
+        (
+            {"CLIENT_ADDRESS_HEADER": "CF-Connecting-IP", "TRUSTED_PROXIES": ["10.0.0.0/8"]},
+            True,
+        ),
         ({"TRUSTED_PROXIES": 0}, False),
         ({"TRUSTED_PROXIES": []}, False),
         ({"CLIENT_ADDRESS_HEADER": "x-forwarded-for"}, False),
@@ -119,6 +122,15 @@ def test_whoever_names_a_proxy_is_left_alone(
     assert [message.id for message in check_proxies()] == (
         [] if is_quiet else ["connectnow_api.W006"]
     )
+
+
+def test_a_header_of_an_edge_that_anybody_may_write(settings: Any) -> None:
+    settings.USE_X_FORWARDED_HOST = True
+    settings.CONNECTNOW_API = {"CLIENT_ADDRESS_HEADER": "X-Real-IP"}
+    [message] = check_proxies()
+    assert message.id == "connectnow_api.W024"
+    assert "whoever reaches the server is believed" in message.msg
+    assert '"TRUSTED_PROXIES": ["192.0.2.0/24"]' in str(message.hint)
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0", "::ffff:0:0/96"])

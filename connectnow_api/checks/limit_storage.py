@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
@@ -73,7 +73,12 @@ def check_storage_in_memory() -> Iterator[CheckMessage]:
 
 def _engine() -> Engine | Exception:
     try:
-        return get_engine()
+        engine = get_engine()
+        # Libraries look at their options when they connect for the first time.
+        try_options: Any = getattr(engine, "try_options", None)
+        if try_options is not None:
+            try_options()
+        return engine
     except Exception as exc:  # noqa: BLE001 - each library has errors of its own
         return exc
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, NamedTuple
 
 from django.core.checks import CheckMessage, Error
@@ -14,7 +16,7 @@ from connectnow_api.engines import WINDOWS
 from connectnow_api.limiters import ASKERS, FIELDS, PARTS, Limiter, is_attribute, is_path
 from connectnow_api.limits import FAILED_AUTH
 from connectnow_api.mounted import MountedView, is_subclass, mounted_views
-from connectnow_api.rates import parse_rates
+from connectnow_api.rates import is_pair, parse_rates
 from connectnow_api.settings import UNSET, api_settings
 from connectnow_api.site_limits import PlacedThrottle
 from connectnow_api.throttling import BaseRateThrottle, LimiterThrottle
@@ -26,16 +28,20 @@ from .values import is_cache_policy, is_rates
 LIMITERS = f'{SETTING}["LIMITERS"]'
 METHODS = tuple(name.upper() for name in View.http_method_names)
 STATUSES = range(100, 600)
+HEADER = re.compile("[0-9A-Za-z-]+")
+"""A header's name; servers drop those with an underscore (RFC 9110 section 5.1 has more)."""
+ATTRIBUTE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 # --- What the fields have to be ---------------------------------------------------------------
 
 
 def _is_function(value: Any) -> bool:
+    """Tell whether a value is a function, or names one; limits are asked in no event loop."""
     if not is_path(value):
-        return callable(value)
+        return callable(value) and not iscoroutinefunction(value)
     try:
-        return callable(import_string(value))
+        return _is_function(import_string(value))
     except ImportError:
         return False
 
@@ -59,7 +65,7 @@ def _is_text(value: Any) -> bool:
 def _is_kind(value: Any) -> bool:
     """Tell whether a value names one who asks."""
     if isinstance(value, str) and value.startswith("header:"):
-        return len(value) > len("header:")
+        return bool(HEADER.fullmatch(value.removeprefix("header:")))
     return _is_function(value) or (isinstance(value, str) and value in ASKERS)
 
 
@@ -85,7 +91,7 @@ VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
     "rate": (_is_limit, *RATES),
     "guest_rate": (_or(UNSET, _is_limit), *RATES),
     "rate_attribute": (
-        _or(None, _is_text),
+        _or(None, lambda value: isinstance(value, str) and bool(ATTRIBUTE.fullmatch(value))),
         "an attribute of what a request came with, or None",
         '"token.rate"',
     ),
@@ -171,7 +177,7 @@ def written_limiters(throttles: Iterable[PlacedThrottle]) -> Iterator[Written]:
 
 
 def _named(limiters: Any) -> list[Any]:
-    several = isinstance(limiters, list | tuple)
+    several = isinstance(limiters, list | tuple) and not is_pair(limiters)
     found = limiters if several else [limiters]
     return [value for value in found if value is not None]
 
@@ -187,6 +193,7 @@ def check_limiters(throttles: Iterable[PlacedThrottle]) -> Iterator[CheckMessage
         yield from _check_fields(written)
         yield from _check_plans(written)
         yield from _check_shared(written)
+        yield from _check_cost(written)
         yield from _check_counting(
             written.owner, written.fields.get("window"), written.fields.get("counter")
         )
@@ -227,6 +234,16 @@ def _check_shared(written: Written) -> Iterator[CheckMessage]:
     if written.fields.get("counter") and any(map(_has_several, rates)):
         message = f"{written.owner} has a counter, which is one number, and several rates."
         hint = "Give each rate a limiter with a counter of its own."
+        yield Error(message, hint=hint, id=check_id("E017"))
+
+
+def _check_cost(written: Written) -> Iterator[CheckMessage]:
+    cost = written.fields.get("cost")
+    rates = (written.fields.get(field) for field in ("rate", "guest_rate"))
+    limits = [rate.limit for each in rates if is_rates(each) for rate in parse_rates(each)]
+    if type(cost) is int and limits and cost > min(limits):
+        message = f"{written.owner} has the cost {cost}, more than its rate allows: nothing passes."
+        hint = f"Write {written.spell('cost', '1')}."
         yield Error(message, hint=hint, id=check_id("E017"))
 
 
@@ -288,6 +305,9 @@ def check_windows(throttles: Iterable[PlacedThrottle]) -> Iterator[CheckMessage]
         if throttle.window not in WINDOWS:
             message = f"{label(throttle)} has the window {throttle.window!r}, which does not exist."
             yield Error(message, hint=close_match(throttle.window, WINDOWS), id=check_id("E018"))
+        if throttle.shadow is not UNSET and not isinstance(throttle.shadow, bool):
+            message = f"{label(throttle)} has the shadow {throttle.shadow!r}, not True or False."
+            yield Error(message, hint="Write shadow = True.", id=check_id("E017"))
         yield from _check_counting(label(throttle), throttle.window, None)
 
 

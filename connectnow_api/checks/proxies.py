@@ -17,6 +17,7 @@ from connectnow_api.settings import api_settings
 from .messages import SETTING, check_id
 from .settings import needs_sound_settings
 
+FORWARDED_FOR = "x-forwarded-for"
 CONNECTION = "REMOTE_ADDR"
 """Where others look for the address if they believe no header."""
 
@@ -24,7 +25,7 @@ CONNECTION = "REMOTE_ADDR"
 @needs_sound_settings
 def check_proxies(**kwargs: Any) -> list[CheckMessage]:
     """Report a proxy that we know nothing of, and networks that anybody may connect from."""
-    return [*_check_unnamed(), *_check_networks()]
+    return [*_check_unnamed(), *_check_networks(), *_check_edge()]
 
 
 def _names_another(value: Any) -> bool:
@@ -87,7 +88,21 @@ def _check_unnamed() -> Iterator[CheckMessage]:
 
 def _believes_a_header() -> bool:
     proxies, header = api_settings.trusted_proxies, api_settings.client_address_header
-    return bool(proxies) or (proxies == 0 and header.lower() != "x-forwarded-for")
+    return bool(proxies) or (proxies == 0 and header.lower() != FORWARDED_FOR)
+
+
+def _check_edge() -> Iterator[CheckMessage]:
+    header = api_settings.client_address_header
+    if api_settings.trusted_proxies == 0 and header.lower() != FORWARDED_FOR:
+        message = (
+            f"{SETTING}['CLIENT_ADDRESS_HEADER'] is {header!r}, and TRUSTED_PROXIES names nobody: "
+            "whoever reaches the server is believed, and chooses the address that limits count."
+        )
+        hint = (
+            f'Add "TRUSTED_PROXIES": ["192.0.2.0/24"] to {SETTING}, the networks that the edge '
+            "connects from. Silence this if nobody else can connect."
+        )
+        yield CheckWarning(message, hint=hint, id=check_id("W024"))
 
 
 def _check_networks() -> Iterator[CheckMessage]:

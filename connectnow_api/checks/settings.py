@@ -21,7 +21,7 @@ Check = Callable[..., list[CheckMessage]]
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Report keys, profiles, prefixes and values of ``CONNECTNOW_API`` that cannot be."""
-    values: Any = api_settings.user_settings
+    values: Any = getattr(django_settings, "CONNECTNOW_API", {})
     if not isinstance(values, Mapping):
         hint = f'Write {SETTING} = {{"PROFILE": "helpspace"}}.'
         return [Error(f"{SETTING} is {values!r}, not a mapping.", hint=hint, id=check_id("E001"))]
