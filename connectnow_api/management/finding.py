@@ -135,7 +135,7 @@ def get_tokens(references: Iterable[str], label: str | None) -> list[Any]:
 def get_token(reference: str, label: str | None) -> Any:
     """Return the token of an id, of ``app.Model:id``, or of a plain text on stdin for ``-``."""
     if reference == FROM_STDIN:
-        return _find(_read_plain_text(), get_kinds(label))
+        return _find(read_secret("token"), get_kinds(label))
     named, _, key = reference.rpartition(":")
     kind = get_kind(named or label)
     if named and label and get_kind(label) is not kind:
@@ -155,15 +155,16 @@ def _get_by_key(kind: Kind, key: str) -> Any:
         raise NotFoundError(f"There is no token {key!r} of the kind {kind._meta.label}.") from None
 
 
-@sensitive_variables("plain_text")
-def _read_plain_text() -> str:
-    """Return a line of stdin; on a terminal nothing of it is shown."""
+@sensitive_variables("found", "line")
+def read_secret(what: str) -> str:
+    """Return a line of stdin; on a terminal nothing of it is shown. ``what`` is asked for."""
     stream = sys.stdin
-    line = getpass("Token: ") if stream.isatty() else stream.readline(tokens.MAX_LENGTH + 2)
-    plain_text = line.strip()
-    if not plain_text:
-        raise UsageError("There is no token on stdin.")
-    return plain_text
+    prompt = f"{what.capitalize()}: "
+    line = getpass(prompt) if stream.isatty() else stream.readline(tokens.MAX_LENGTH + 2)
+    found = line.strip()
+    if not found:
+        raise UsageError(f"There is no {what} on stdin.")
+    return found
 
 
 @sensitive_variables("plain_text")

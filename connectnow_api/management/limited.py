@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -41,7 +42,7 @@ from connectnow_api.site_limits import SiteLimit, site_limits
 from .arguments import add_kind, address, rates
 from .console import Console
 from .errors import NotFoundError, UsageError, VerbError
-from .finding import close_to, get_kind, get_token, get_user
+from .finding import close_to, get_kind, get_token, get_user, read_secret
 
 Options = Mapping[str, Any]
 
@@ -63,7 +64,9 @@ TAKES: Mapping[str, Sequence[str]] = {
     "function": ("key",),
 }
 """What may name the asker of a limiter's ``by``, the closest first."""
-OPTIONS = ("user", "token", "address", "key", "everybody")
+OPTIONS = ("user", "token", "address", "key", "everybody", "asker")
+ASKER = re.compile("[0-9a-f]{8,32}")
+"""What ``show`` lists, or more of it."""
 
 
 def add_limit(parser: CommandParser) -> None:
@@ -75,6 +78,12 @@ def add_limit(parser: CommandParser) -> None:
     parser.add_argument("--address", type=address, help="of whoever asks from there")
     parser.add_argument("--key", metavar="TEXT", help="of what a header says or a function returns")
     parser.add_argument("--everybody", action="store_true", help="of all together")
+    parser.add_argument(
+        "--asker",
+        metavar="WHO",
+        help="of whoever show and the log call so, 8 to 32 hexadecimal digits; or the name that a "
+        "limit has for them, such as token:authtoken.token:KEY, or - for standard input",
+    )
     parser.add_argument("--method", help="for limits that tell methods apart")
     parser.add_argument(
         "--endpoint",
@@ -105,12 +114,37 @@ def find_limits(name: str) -> list[SiteLimit]:
 # --- Who asks ---------------------------------------------------------------------------------
 
 
-def limits_for(found: Sequence[SiteLimit], options: Options) -> list[Limit]:
-    """Return what a request of the one who is named is counted for.
+def counters_for(found: Sequence[SiteLimit], options: Options) -> list[Counter]:
+    """Return the counters of the one who is named.
 
     Raises ``UsageError`` if none of the limits can tell from the options who asks, or how much it
-    may; ``NotFoundError`` for a user or token that is not there.
+    may; ``NotFoundError`` for a user, token or asker that is not there; ``VerbError`` for a rate
+    that cannot be read, and for a store that is gone.
     """
+    asker = read_secret("asker") if options["asker"] == "-" else options["asker"]
+    if asker and ":" not in asker:
+        return _counters_of_asker(found, asker, options)
+    options = {**options, "asker": asker}
+    with store_errors():
+        return [counter for limit in _limits(found, options) for counter in limit.counters()]
+
+
+def _counters_of_asker(found: Sequence[SiteLimit], asker: str, options: Options) -> list[Counter]:
+    if not ASKER.fullmatch(asker):
+        raise UsageError(
+            f"{asker!r} is neither what show lists, 8 hexadecimal digits or up to 32, nor a name "
+            "such as user:auth.user:7."
+        )
+    counters = [counter for limit in found for counter in enumerate_counters(limit, options)]
+    named = [counter for counter in counters if counter.asker.startswith(asker)]
+    if not named:
+        raise NotFoundError(f"Nothing is counted of {asker!r}.")
+    if len({counter.asker for counter in named}) > 1:
+        raise UsageError(f"Several begin with {asker!r}: say more of the digits.")
+    return [*dict.fromkeys(named)]
+
+
+def _limits(found: Sequence[SiteLimit], options: Options) -> list[Limit]:
     request = _request_of(options)
     limits, refusals = [], []
     for limit in found:
@@ -126,7 +160,7 @@ def limits_for(found: Sequence[SiteLimit], options: Options) -> list[Limit]:
 def _limits_for(limit: SiteLimit, options: Options, request: Any) -> list[Limit]:
     limiter = limit.limiter
     if limit.has_bare_key:
-        who: str | None = _given_key(limiter, options)
+        who: str | None = options["asker"] or _given_key(limiter, options)
     else:
         _need_parts(limiter, options)
         parts = [_asker(limiter, kind, options, request) for kind in limiter.kinds]
@@ -140,7 +174,10 @@ def _request_of(options: Options) -> Any:
     token = None
     if options["token"]:
         token = get_token(options["token"], options["kind"])
-    user = token.owner if token else None
+    user: Any = token.owner if token else None
+    if (options["asker"] or "").startswith(("token:", "user:")):
+        # Somebody who is no guest; nothing else is known of them.
+        user = SimpleNamespace(is_authenticated=True, pk=0)
     if options["user"]:
         user = get_user(get_kind(options["kind"]), options["user"])
     return SimpleNamespace(
@@ -153,6 +190,8 @@ def _request_of(options: Options) -> Any:
 
 def _asker(limiter: Limiter, kind: Any, options: Options, request: Any) -> str | None:
     """Return who asks, as ``asker_of`` does of a request."""
+    if options["asker"]:
+        return str(options["asker"])
     takes = TAKES[_kind_of(kind)]
     if _kind_of(kind) == "user" and options["token"] and request.user is None:
         # A token need not belong to anybody.
@@ -264,12 +303,6 @@ def ask(counters: Sequence[Counter]) -> list[Usage]:
         return get_engine().peek(counters) if counters else []
 
 
-def counters_of(limits: Sequence[Limit]) -> list[Counter]:
-    """Return each counter of limits; raise ``VerbError`` for a rate that cannot be read."""
-    with store_errors():
-        return [counter for limit in limits for counter in limit.counters()]
-
-
 def enumerate_counters(limit: SiteLimit, options: Options) -> Iterator[Counter]:
     """Yield each counter that a limit has in the store, in no order.
 
@@ -295,12 +328,15 @@ def enumerate_counters(limit: SiteLimit, options: Options) -> Iterator[Counter]:
 def _counter(
     limit: SiteLimit, scope: str, found: tuple[str, str, str], options: Options
 ) -> Counter:
-    asker, rate, window = found
-    if rate:
-        return Counter(scope, asker, parse_rate(rate.replace("-", "/")), window)
+    asker, name, window = found
+    if "-" in name:
+        return Counter(scope, asker, parse_rate(name.replace("-", "/")), window)
     # It is shared by limits of several rates; how it stands is told by that of this limit.
     known = parse_rates(_known_rate(limit.limiter, options).get_rate(SimpleNamespace()))
-    return Counter(scope, asker, known[0] if known else Rate(0, 1), window, is_shared=True)
+    rate = known[0] if known else Rate(0, 1)
+    if name:
+        rate = rate._replace(seconds=int(name.removesuffix("s")))
+    return Counter(scope, asker, rate, window, is_shared=True)
 
 
 def remark_on_counting(console: Console) -> None:

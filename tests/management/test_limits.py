@@ -229,14 +229,35 @@ def test_a_prefix_may_have_any_character(run_limits: Run, mount: Mount, settings
     assert counted(run_limits, "api") == [1]
 
 
+@pytest.mark.usefixtures("many")
+def test_whoever_is_listed_can_be_named(run_limits: Run) -> None:
+    first = run_limits("show", "api", "--format", "json").data[0]["asker"]
+    assert counted(run_limits, "api", "--asker", first) == [3, 3]
+    lines = run_limits("reset", "api", "--asker", first).stdout.splitlines()
+    assert lines[0] == "2 counters of the limit api reset."
+    assert sorted(lines[1:]) == ["3 of 9/3600s forgotten.", "3 of 99/86400s forgotten."]
+    assert sorted(counted(run_limits, "api")) == [1, 1, 2, 2]
+    gone = run_limits("show", "api", "--asker", first)
+    assert (gone.status, gone.stdout) == (3, "")
+    assert f"Nothing is counted of '{first}'." in gone.stderr
+
+
+@pytest.mark.parametrize("asker", ["0123456", "g" * 8, "A" * 8, "a" * 33])
+def test_an_asker_that_is_none(run_limits: Run, asker: str) -> None:
+    found = run_limits("show", "failed_auth", "--asker", asker)
+    assert (found.status, found.stdout) == (2, "")
+    assert f"{asker!r} is neither what show lists" in found.stderr
+
+
 @pytest.mark.usefixtures("storage")
+@pytest.mark.parametrize("window", ["fixed", "moving", "sliding"])
 def test_a_shared_counter_is_told_by_the_rate_of_its_limit(
-    run_limits: Run, mount: Mount, settings: Any
+    run_limits: Run, mount: Mount, settings: Any, window: str
 ) -> None:
     limiters(
         settings,
-        one={"rate": "3/h", "counter": "both", "by": "address"},
-        two={"rate": "5/h", "counter": "both", "by": "address"},
+        one={"rate": "3/h", "counter": "both", "by": "address", "window": window},
+        two={"rate": "5/h", "counter": "both", "by": "address", "window": window},
     )
     limit(mount, limited_by("one"))
     ask()

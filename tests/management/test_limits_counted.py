@@ -24,6 +24,23 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits")]
 
 
 @pytest.mark.usefixtures("each_store")
+def test_a_token_of_another_package_is_named_as_the_limit_has_it(
+    run_limits: Run, mount: Mount, settings: Any, issue: Any
+) -> None:
+    limiters(settings, api={"rate": "3/h", "guest_rate": "1/h", "per": ["method"]})
+    limit(mount, LimiterThrottle, limiters="api")
+    token, text = issue()
+    asker, method = f"token:{token._meta.label_lower}:{token.pk}", ("--method", "GET")
+    assert [ask(token=text).status_code for _ in range(3)] == [200] * 3
+    assert counted(run_limits, "api", "--asker", asker, *method) == [3]
+    nobody = run_limits("reset", "api", "--asker", f"{asker}0", *method)
+    assert nobody.status == 0
+    assert "Nothing was counted of them" in nobody.stderr
+    assert run_limits("reset", "api", "--asker", "-", *method, stdin=asker).status == 0
+    assert remaining(ask(token=text)) == 2
+
+
+@pytest.mark.usefixtures("each_store")
 def test_a_limiter_shows_what_was_counted_and_begins_anew(
     run_limits: Run, mount: Mount, settings: Any, issue: Any
 ) -> None:

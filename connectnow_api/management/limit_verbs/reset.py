@@ -7,16 +7,14 @@ from typing import Any
 
 from django.core.management import CommandParser
 
-from connectnow_api import limits
 from connectnow_api.engines import get_engine
 from connectnow_api.management.console import Console
 from connectnow_api.management.errors import UsageError
 from connectnow_api.management.limited import (
     Options,
     add_limit,
-    counters_of,
+    counters_for,
     find_limits,
-    limits_for,
     names_somebody,
     remark_on_counting,
     store_errors,
@@ -47,17 +45,11 @@ def run(console: Console, options: dict[str, Any]) -> None:
 
 
 def _reset_one(console: Console, found: Sequence[SiteLimit], options: Options) -> None:
-    asked = limits_for(found, options)
-    standing = standings(counters_of(asked))
+    standing = standings(counters_for(found, options))
     with store_errors():
-        for limit in asked:
-            limits.reset(
-                limit.scope,
-                limit.rates,
-                limit.who,
-                window=limit.window,
-                counter=limit.counter,
-            )
+        get_engine().reset([each.counter for each in standing])
+    if not any(each.counted for each in standing):
+        console.remark("Nothing was counted of them: is that who a request is counted for?")
     lines = [f"{each.counted} of {each.counter.rate} forgotten." for each in standing]
     _tell(console, options, len(standing), lines)
 

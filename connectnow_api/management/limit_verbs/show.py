@@ -18,10 +18,9 @@ from connectnow_api.management.limited import (
     Options,
     add_limit,
     ask,
-    counters_of,
+    counters_for,
     enumerate_counters,
     find_limits,
-    limits_for,
     names_somebody,
     remark_on_counting,
 )
@@ -67,7 +66,7 @@ def run(console: Console, options: dict[str, Any]) -> None:
     found = find_limits(options["name"])
     remark_on_counting(console)
     if names_somebody(options):
-        counters = counters_of(limits_for(found, options))
+        counters = counters_for(found, options)
         if not counters:
             console.remark("They may ask as often as they like.")
         console.rows(standings(counters), _describe, HEADER, _cells)
