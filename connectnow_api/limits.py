@@ -281,17 +281,16 @@ def _ask(ask: Callable[[Any, Sequence[Counter]], list[Usage]], limits: list[Limi
     if not limits:
         return []
     engine = _engine()
-    here, there = _counted_by(_local), _counted_by(engine)
     pairs, local, countable = [], [], []
     for limit in limits:
         try:
-            pairs += there(limit)
+            pairs += _counted_by(engine, limit)
             countable.append(limit)
-        except ValueError as exc:
+        except (TypeError, ValueError) as exc:
             go_without([limit], exc)
             # A window may be none of the store's, and one of ours.
-            with suppress(ValueError):
-                local += here(limit) if limit.policy == "local" else []
+            with suppress(TypeError, ValueError):
+                local += _counted_by(_local, limit) if limit.policy == "local" else []
     told = _ask_engine(ask, _local, local)
     try:
         return _ask_engine(ask, engine, pairs) + told
@@ -317,18 +316,16 @@ def _engine() -> Engine:
         return Unreachable(exc)
 
 
-def _counted_by(engine: Engine) -> Callable[[Limit], list[tuple[Limit, Counter]]]:
-    """Return what pairs a limit with its counters in an engine; that raises ``ValueError``."""
+def _counted_by(engine: Engine, limit: Limit) -> list[tuple[Limit, Counter]]:
+    """Return a limit with each of its counters in an engine.
 
-    def counters(limit: Limit) -> list[tuple[Limit, Counter]]:
-        # It may be anything, and need not have a hash.
-        if limit.window not in tuple(engine.windows):
-            raise ValueError(f"there is no window {limit.window!r} where limits are counted")
-        shares = limit.counter is None or engine.shares
-        found = limit.counters()
-        return [(limit, each if shares else each._replace(is_shared=False)) for each in found]
-
-    return counters
+    Raises ``ValueError`` for what cannot be counted there, ``TypeError`` for a window without hash.
+    """
+    if limit.window not in engine.windows:
+        raise ValueError(f"there is no window {limit.window!r} where limits are counted")
+    shares = limit.counter is None or engine.shares
+    found = limit.counters()
+    return [(limit, each if shares else each._replace(is_shared=False)) for each in found]
 
 
 def go_without(limits: Sequence[Limit], exc: Exception) -> None:

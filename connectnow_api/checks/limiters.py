@@ -38,12 +38,11 @@ ATTRIBUTE = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 def _is_function(value: Any) -> bool:
     """Tell whether a value is a function, or names one; limits are asked in no event loop."""
-    if not is_path(value):
-        return callable(value) and not iscoroutinefunction(value)
     try:
-        return _is_function(import_string(value))
+        found = import_string(value) if is_path(value) else value
     except ImportError:
         return False
+    return callable(found) and not iscoroutinefunction(found)
 
 
 def _or_function(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -24,7 +24,7 @@ CONNECTION = "REMOTE_ADDR"
 
 @needs_sound_settings
 def check_proxies(**kwargs: Any) -> list[CheckMessage]:
-    """Report a proxy that we know nothing of, and networks that anybody may connect from."""
+    """Report a proxy that we know nothing of, and addresses that anybody may make up."""
     return [*_check_unnamed(), *_check_networks(), *_check_edge()]
 
 

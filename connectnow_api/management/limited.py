@@ -191,6 +191,11 @@ def _request_of(options: Options) -> Any:
 def _asker(limiter: Limiter, kind: Any, options: Options, request: Any) -> str | None:
     """Return who asks, as ``asker_of`` does of a request."""
     if options["asker"]:
+        if len(limiter.kinds) > 1:
+            raise UsageError(
+                f"The limit {limiter.name!r} counts by several at once: say --asker with the "
+                "digits that show lists."
+            )
         return str(options["asker"])
     takes = TAKES[_kind_of(kind)]
     if _kind_of(kind) == "user" and options["token"] and request.user is None:

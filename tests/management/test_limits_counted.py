@@ -38,6 +38,10 @@ def test_a_token_of_another_package_is_named_as_the_limit_has_it(
     assert "Nothing was counted of them" in nobody.stderr
     assert run_limits("reset", "api", "--asker", "-", *method, stdin=asker).status == 0
     assert remaining(ask(token=text)) == 2
+    limiters(settings, api={"rate": "3/h", "by": ["token", "address"]})
+    several = run_limits("show", "api", "--asker", asker)
+    assert (several.status, several.stdout) == (2, "")
+    assert "counts by several at once" in several.stderr
 
 
 @pytest.mark.usefixtures("each_store")
