@@ -1,12 +1,14 @@
 """The script on Redis: the windows of memory, in one round trip, on a cluster too.
 
-Sentinel only names the server that the same script then runs on, and is not tested.
+And by valkey's client, whose server speaks the same, and through a sentinel.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -183,6 +185,82 @@ def test_one_round_trip_for_all_counters(
     by_the_script = {"time", "hmget", "hset", "hincrby", "pexpire"}
     by_the_script |= {"lindex", "lpop", "llen", "rpush"}
     assert {name for name, number in asked.items() if number} <= {"evalsha", *by_the_script}
+
+
+# Other ways to the same
+
+
+@each_window
+def test_valkeys_client(own_redis: CacheServer, window: str) -> None:
+    uri = own_redis.location.replace("redis", "valkey")
+    engine: Any = connect(uri, {"key_prefix": new_prefix()})
+    wide, narrow = (a_counter(limit, window=window) for limit in (9, 2))
+    found = [engine.hit([wide, narrow]) for _ in range(3)]
+    assert [[usage.hits for usage in usages] for usages in found] == [[1, 1], [2, 2], [2, 3]]
+    engine._connection.script_flush()
+    assert engine.hit([wide])[0].hits == 3
+    engine._connection.close()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[tuple[str, CacheServer]]:
+    """The URI of a sentinel, and the server that it watches, of which there is a replica."""
+    master, replica = CacheServer("redis"), CacheServer("redis")
+    port, file = free_port(), tmp_path / "sentinel.conf"
+    file.write_text(
+        f"port {port}\nsentinel monitor ours 127.0.0.1 {master.port} 1\n"
+        "sentinel down-after-milliseconds ours 500\nsentinel failover-timeout ours 2000\n"
+    )
+    with redis.from_url(replica.location) as client:
+        client.replicaof("127.0.0.1", str(master.port))
+    command = ["redis-server", str(file), "--sentinel"]
+    sentinel = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_for_port(port, sentinel)
+        with redis.Redis(port=port) as client:
+            wait_until(lambda: client.sentinel_master("ours")["num-slaves"] == 1)
+        yield f"redis+sentinel://127.0.0.1:{port}/ours", master
+    finally:
+        for process in (sentinel, master.process, replica.process):
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def wait_until(is_so: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_sentinel_names_who_counts_when_another_is_gone(watched: tuple[str, CacheServer]) -> None:
+    uri, master = watched
+    engine: Any = connect(uri, {"key_prefix": new_prefix()})
+    counter = a_counter(9, seconds=86_400)
+    assert [engine.hit([counter])[0].hits for _ in range(2)] == [1, 2]
+    # Nothing is lost of what the replica has been told.
+    with redis.from_url(master.location) as client:
+        assert client.wait(1, 1000 * PATIENCE) == 1
+    master.stop()
+
+    def counts() -> bool:
+        try:
+            return bool(engine.peek([counter]))
+        except redis.RedisError:
+            return False
+
+    wait_until(counts)
+    wait_until(lambda: promoted(engine))
+    assert engine.hit([counter])[0].hits == 3
+    engine._connection.close()
+
+
+def promoted(engine: Any) -> bool:
+    """Tell whether the one who is asked may be written to."""
+    try:
+        return bool(engine._connection.info("replication")["role"] == "master")
+    except redis.RedisError:
+        return False
 
 
 # A cluster
