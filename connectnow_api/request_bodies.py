@@ -15,6 +15,8 @@ from .wire import reading
 
 READ_AT_ONCE = 64 * 1024
 DIGITS = re.compile("[0-9]{1,100}")
+_ALL = 2**31
+"""Who asks for more bytes than these asks for all; Python would make room for them first."""
 UNKNOWN = sys.maxsize
 """The ``Content-Length`` of a body that comes in chunks, more of them than are waited for."""
 
@@ -91,6 +93,14 @@ class _Chunks(io.RawIOBase):
         return data
 
 
+class _Unending(io.BufferedReader):
+    """A body of ``UNKNOWN`` length, whose end is where it ends."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return so many bytes; for as many as nobody has room for, all that come."""
+        return super().read(-1 if size is None or size > _ALL else size)
+
+
 def most_bytes(content_type: str) -> int | None:
     """Return how much of a body is waited for to know its length; ``None``: all of it.
 
@@ -120,7 +130,7 @@ def measure(stream: Any, content_type: str) -> tuple[Any, int]:
                 return io.BytesIO(read.getvalue()), read.tell()
     except Exception:  # noqa: BLE001 - each server has errors of its own for chunks that are none
         return io.BytesIO(read.getvalue()), read.tell() + 1
-    return io.BufferedReader(_Chunks(read.getvalue(), stream)), UNKNOWN
+    return _Unending(_Chunks(read.getvalue(), stream)), UNKNOWN
 
 
 def actual_status(request: Any, status_code: int) -> int:
