@@ -176,13 +176,13 @@ def test_caches_that_are_not_there() -> None:
 def test_a_redis_that_takes_nothing(
     start_cache: CacheServers, option: str | None, value: str | None
 ) -> None:
-    client = redis.from_url(start_cache("redis").location)
-    if option:
-        client.config_set(option, value)
-        assert seconds_to_retry(refusal(lambda: client.set("x", 1))) == LATER
-    else:
-        client.set("x", 1)
-        assert seconds_to_retry(refusal(lambda: client.lpush("x", 1))) is None
+    with redis.from_url(start_cache("redis").location) as client:
+        if option:
+            client.config_set(option, value)
+            assert seconds_to_retry(refusal(lambda: client.set("x", 1))) == LATER
+        else:
+            client.set("x", 1)
+            assert seconds_to_retry(refusal(lambda: client.lpush("x", 1))) is None
 
 
 @pytest.mark.parametrize("name", ["TryAgainError", "SlotNotCoveredError", "ClusterDownError"])
