@@ -46,7 +46,7 @@ def take_out(request: Any) -> None:
         sent = django_request.GET
     except SuspiciousOperation:
         return
-    names = {*map(plain_name, parameters_with_tokens(request))}
+    names = _plain_names(request)
     found = [key for key in sent if plain_name(key) in names]
     if not found:
         return
@@ -64,7 +64,7 @@ def has_query_token(request: Any) -> bool:
 
     A query that Django refuses to read may have one as well.
     """
-    names = {*map(plain_name, parameters_with_tokens(request))}
+    names = _plain_names(request)
     try:
         found = sent_query(request).lists()
     except SuspiciousOperation:
@@ -115,11 +115,15 @@ def seconds_of(moment: date) -> int:
 def without_tokens(url: str, request: Any) -> str:
     """Return a URL without the parameters that may hold a token; the rest as it is spelt."""
     parts = urlsplit(url)
-    names = {*map(plain_name, parameters_with_tokens(request))}
+    names = _plain_names(request)
     kept = "&".join(_without(parts.query, names))
     rest = url if kept == parts.query else parts._replace(query=kept).geturl()
     # One may stand in a URL within this one, as a page to log in is given where to go on.
     return redact(rest).replace(REDACTED, quote(REDACTED))
+
+
+def _plain_names(request: Any) -> set[str]:
+    return {*map(plain_name, parameters_with_tokens(request))}
 
 
 def _without(query: str, names: set[str]) -> Iterator[str]:

@@ -74,8 +74,8 @@ class WholeBody:
 class _Chunks(io.RawIOBase):
     """A body in chunks whose beginning was read; any error of the server's is an ``OSError``."""
 
-    def __init__(self, beginning: bytes, stream: Any) -> None:
-        self._beginning, self._stream = io.BytesIO(beginning), stream
+    def __init__(self, beginning: io.BytesIO, stream: Any) -> None:
+        self._beginning, self._stream = beginning, stream
 
     def readable(self) -> bool:
         return True
@@ -121,16 +121,17 @@ def measure(stream: Any, content_type: str) -> tuple[Any, int]:
     That is one more than it has if it was cut off, and ``UNKNOWN`` if it is longer than
     ``most_bytes``: then the rest is read as it is asked for.
     """
-    most, read = most_bytes(content_type), io.BytesIO()
+    most, body, missing = most_bytes(content_type), io.BytesIO(), 0
     try:
-        while most is None or read.tell() <= most:
-            data = stream.read(READ_AT_ONCE)
-            read.write(data)
-            if not data:
-                return io.BytesIO(read.getvalue()), read.tell()
+        while (most is None or body.tell() <= most) and (data := stream.read(READ_AT_ONCE)):
+            body.write(data)
     except Exception:  # noqa: BLE001 - each server has errors of its own for chunks that are none
-        return io.BytesIO(read.getvalue()), read.tell() + 1
-    return _Unending(_Chunks(read.getvalue(), stream)), UNKNOWN
+        missing = 1
+    length = body.tell()
+    body.seek(0)
+    if most is not None and length > most:
+        return _Unending(_Chunks(body, stream)), UNKNOWN
+    return body, length + missing
 
 
 def actual_status(request: Any, status_code: int) -> int:

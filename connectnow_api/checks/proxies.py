@@ -87,13 +87,18 @@ def _check_unnamed() -> Iterator[CheckMessage]:
 
 
 def _believes_a_header() -> bool:
-    proxies, header = api_settings.trusted_proxies, api_settings.client_address_header
-    return bool(proxies) or (proxies == 0 and header.lower() != FORWARDED_FOR)
+    return bool(api_settings.trusted_proxies) or _believes_anybody()
+
+
+def _believes_anybody() -> bool:
+    """Tell whether a header of an edge is believed, whoever it comes from."""
+    is_of_an_edge = api_settings.client_address_header.lower() != FORWARDED_FOR
+    return api_settings.trusted_proxies == 0 and is_of_an_edge
 
 
 def _check_edge() -> Iterator[CheckMessage]:
-    header = api_settings.client_address_header
-    if api_settings.trusted_proxies == 0 and header.lower() != FORWARDED_FOR:
+    if _believes_anybody():
+        header = api_settings.client_address_header
         message = (
             f"{SETTING}['CLIENT_ADDRESS_HEADER'] is {header!r}, and TRUSTED_PROXIES names nobody: "
             "whoever reaches the server is believed, and chooses the address that limits count."
