@@ -117,7 +117,7 @@ RIGHT: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", RIGHT, ids=repr)
+@pytest.mark.parametrize("value", RIGHT, ids=range(len(RIGHT)))
 def test_limiters_that_can_be(value: Any, settings: Any) -> None:
     assert limiters(settings, api=value) == []
 

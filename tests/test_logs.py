@@ -60,6 +60,7 @@ def log() -> Log:
         ("%s of %s", ("one", 2), "one of 2"),
         ("nothing", (), "nothing"),
     ],
+    ids=range(12),
 )
 def test_messages(log: Log, message: Any, arguments: tuple[Any, ...], line: str) -> None:
     log.logger.warning(message, *arguments)

@@ -61,7 +61,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("secret", [TOKEN, SECRET])
+@pytest.mark.parametrize("secret", [TOKEN, SECRET], ids=["token", "secret"])
 def test_places(place: str, secret: str) -> None:
     assert redact(place.format(secret)) == place.format(REDACTED)
 
@@ -101,7 +101,11 @@ def test_a_value_with_marks_in_it(rest: str) -> None:
         "b'{}'",
     ],
 )
-@pytest.mark.parametrize("secret", [TOKEN, tokens.generate("chatuser"), "17|" + "aB3" * 14])
+@pytest.mark.parametrize(
+    "secret",
+    [TOKEN, tokens.generate("chatuser"), "17|" + "aB3" * 14],
+    ids=["default prefix", "other prefix", "Laravel Sanctum"],
+)
 def test_whatever_has_the_form_of_a_token(text: str, secret: str) -> None:
     assert redact(text.format(secret)) == text.format(REDACTED)
 

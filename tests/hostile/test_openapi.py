@@ -14,7 +14,10 @@ from tests.example.support import EXAMPLE, Site, probe, serve
 DOCUMENT: dict[str, Any] = yaml.safe_load((EXAMPLE / "openapi.yaml").read_text(encoding="utf-8"))
 METHODS = {"get", "post", "put", "patch", "delete"}
 OPERATIONS = [
-    (path, method) for path, item in DOCUMENT["paths"].items() for method in METHODS & {*item}
+    (path, method)
+    for path, item in DOCUMENT["paths"].items()
+    for method in item
+    if method in METHODS
 ]
 
 
