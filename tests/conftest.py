@@ -1,9 +1,14 @@
-"""Fixtures for all tests, and the option that points the recorded cases at another folder."""
+"""Fixtures for all tests, the choice of the suite, the option for another folder of recordings.
+
+`python -m pytest` without a path or `-m` runs the fast suite, in one process per core. With a path
+it runs all tests below the path, in one process. pyproject.toml describes the marks.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,11 +30,11 @@ from connectnow_api.signals import TOKEN_SIGNALS
 from .at_once import Crew
 from .services import BACKENDS, CacheServer, shared_cache
 
-# An example that takes long says nothing of the code: the machine may be busy.
-hypothesis.settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("unhurried")
+# No deadline and no check of speed: a slow example can be due to a busy machine.
+unhurried = hypothesis.settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.register_profile("unhurried", unhurried)
+hypothesis.settings.register_profile("long", unhurried, max_examples=3000)
+hypothesis.settings.load_profile("long" if os.environ.get("TEST_LONG") else "unhurried")
 fixtures_once = hypothesis.settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
@@ -45,6 +50,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=GOLDEN_DIR,
         help="folder with the recorded answers of Laravel (pagination.json, ...)",
     )
+
+
+# --- Suites -----------------------------------------------------------------------------------
+
+TESTS = Path(__file__).parent
+FAST = "not (servers or hostile or browser)"
+SUITES_BY_FOLDER = {"browser", "docs", "hostile"}
+"""Folders whose tests carry the folder's name as mark."""
+WORKERS = 8
+"""The most processes of one run: each creates databases and collects all tests again."""
+
+
+def runs_everything(config: pytest.Config) -> bool:
+    """Return whether the command names no path, so that tests come from ``testpaths``."""
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run tests that are named by path in this process: they end before workers have started."""
+    if config.option.collectonly or not runs_everything(config):
+        return 0
+    return min(WORKERS, os.cpu_count() or 1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if runs_everything(config) and not config.option.markexpr:
+        config.option.markexpr = FAST
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by folder, and those whose fixtures ask a database or a cache."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in SUITES_BY_FOLDER:
+            item.add_marker(folder)
+        if item.get_closest_marker("servers") or folder in {"browser", "hostile"}:
+            continue
+        fixtures = {*getattr(item, "fixturenames", ())}
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"} & fixtures:
+            item.add_marker("databases")
+        if folder == "engines" or "each_cache" in fixtures:
+            item.add_marker("caches")
 
 
 def load_golden(config: pytest.Config, name: str) -> list[Any]:

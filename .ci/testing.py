@@ -1,13 +1,4 @@
-#!/usr/bin/env python3
-"""Run the tests with branch coverage enforced.
-
-    .ci/test [pytest's arguments]               the checkout
-    .ci/test --installed [pytest's arguments]   the installed package
-
-pytest puts the checkout first on the import path, where it would hide an installed package. With
---installed the tests therefore run in a copy of the checkout that lacks the package's directory.
-For a single test use `python -m pytest tests/...`: it measures no coverage.
-"""
+"""Run pytest on the checkout, or on the installed package."""
 
 import os
 import shutil
@@ -19,22 +10,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "connectnow_api"
-COVERAGE = ["--cov", "--cov-report=term-missing:skip-covered"]
 
 
-def main(arguments: list[str]) -> int:
-    """Return pytest's exit code."""
+def run_tests(arguments: list[str], **variables: str) -> int:
+    """Return pytest's exit status for some arguments, with further environment variables.
+
+    pytest puts the checkout first on the import path, where it would hide an installed package.
+    With ``--installed`` among the arguments the tests run in a copy of the checkout that lacks the
+    package's directory.
+    """
     if "--installed" not in arguments:
-        return run_pytest(ROOT, arguments)
-    arguments.remove("--installed")
+        return _run_pytest(ROOT, arguments, variables)
+    arguments = [argument for argument in arguments if argument != "--installed"]
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory).resolve() / "checkout"
-        copy_without_package(copy)
-        return run_pytest(copy, arguments)
+        _copy_without_package(copy)
+        return _run_pytest(copy, arguments, variables)
 
 
-def copy_without_package(target: Path) -> None:
-    """Copy what git tracks or would track, except the package."""
+def _copy_without_package(target: Path) -> None:
+    """Copy the files that git tracks or would track, except the package."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listing = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in listing.split("\0"):
@@ -45,8 +40,8 @@ def copy_without_package(target: Path) -> None:
         shutil.copy2(source, target / name)
 
 
-def run_pytest(directory: Path, arguments: list[str]) -> int:
-    """Run pytest in a directory, after a line that says what is tested."""
+def _run_pytest(directory: Path, arguments: list[str], variables: dict[str, str]) -> int:
+    """Print the package's location and versions, then run pytest in a directory."""
     where = "import connectnow_api; print(connectnow_api.__file__)"
     location = subprocess.run(
         [sys.executable, "-c", where], cwd=directory, check=True, capture_output=True, text=True
@@ -56,9 +51,6 @@ def run_pytest(directory: Path, arguments: list[str]) -> int:
     if directory != ROOT and ROOT / PACKAGE in Path(location).parents:
         print("That is the checkout: the package is not installed from a wheel.", file=sys.stderr)
         return 1
-    command = [sys.executable, "-m", "pytest", *COVERAGE, *arguments]
-    return subprocess.run(command, cwd=directory, env=os.environ, check=False).returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    command = [sys.executable, "-m", "pytest", *arguments]
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, cwd=directory, env=environment, check=False).returncode
