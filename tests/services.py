@@ -11,7 +11,7 @@ Runs do not notice one another, since each has a name of its own for what it sto
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import inspect
 import itertools
 import os
@@ -374,16 +374,28 @@ class Nginx:
 
 
 def free_port() -> int:
-    """Return a port at which nobody listens.
+    """Return a port at which nothing listens, and reserve it until this process ends.
 
-    None of those that a system gives away itself: until somebody listens there, any connection
-    could be given it.
+    The reservation is a lock on a file named after the port, in a folder that all test processes
+    of this user share. The system releases the lock when the process ends, however it ends. So
+    two runs never choose one port, although a server binds it only later. The range is outside of
+    the ports that the system assigns to connections. A port that another program uses, or used
+    until a moment ago, cannot be bound and is not chosen.
     """
+    folder = Path(tempfile.gettempdir(), f"connectnow_api-ports-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
     while True:
         port = secrets.choice(range(20_000, 32_768))
-        with contextlib.suppress(OSError), socket.socket() as unused:
-            unused.bind(("127.0.0.1", port))
-            return port
+        # Left open: the lock lasts as long as the descriptor, which servers do not inherit.
+        lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+        with socket.socket() as unused:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                unused.bind(("127.0.0.1", port))
+            except OSError:
+                os.close(lock)
+            else:
+                return port
 
 
 def new_address() -> str:

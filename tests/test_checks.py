@@ -80,6 +80,8 @@ def test_a_choice_for_the_audit_table_needs_the_app(settings: Any) -> None:
     assert checks.check_audit() == []
 
 
+# Django's own checks need the version of MariaDB.
+@pytest.mark.django_db
 @pytest.mark.parametrize("value", [None, [], "helpspace", HELPSPACE])
 def test_the_setting_is_a_mapping(value: Any, settings: Any) -> None:
     assert numbers(found(value, settings)) == ["E001"]

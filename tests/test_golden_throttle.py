@@ -69,7 +69,7 @@ from tests.recorded_limits import (
     steps_of,
     view_of,
 )
-from tests.services import REDIS_URL, RUN, CacheServer
+from tests.services import REDIS_URL, RUN, lack
 
 pytestmark = pytest.mark.usefixtures("limits")
 
@@ -91,13 +91,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def redis_storage() -> Iterator[Any]:
-    """The tests' Redis, else one of this module's own."""
-    server = None if REDIS_URL else CacheServer("redis")
-    storage: Any = storage_from_string(REDIS_URL if server is None else server.location)
+    """The tests' Redis, as ``limits`` knows it."""
+    storage: Any = storage_from_string(REDIS_URL or lack("TEST_REDIS_URL is not set"))
     yield storage
     storage.get_connection().close()
-    if server is not None:
-        server.stop()
 
 
 @pytest.fixture

@@ -256,6 +256,7 @@ def test_promise_18_no_body_names_what_is_inside(
             assert inside not in answer.json()["message"]
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("limits")
 @pytest.mark.parametrize("kind", ["redis", "memcached"])
 def test_promise_24_the_limit_passes_whatever_the_number_of_processes(

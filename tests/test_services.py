@@ -35,6 +35,7 @@ def test_emptying_redis_takes_nothing_of_others(settings: Any) -> None:
     assert [caches[name].get("key") for name in settings.CACHES] == [None, "other"]
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("kind", ["redis", "memcached"])
 def test_a_cache_that_goes_and_comes_back(start_cache: CacheServers, kind: str) -> None:
     server = start_cache(kind)

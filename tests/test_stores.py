@@ -170,6 +170,7 @@ def test_caches_that_are_not_there() -> None:
     assert [seconds_to_retry(refusal(ask)) for ask in asks] == [LATER] * 2
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     ("option", "value"), [("maxmemory", "1"), ("min-replicas-to-write", "1"), (None, None)]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,21 +16,28 @@ from django.test import Client
 from tests.services import create_database, drop_database
 
 from .middleware import MIDDLEWARE
-from .servers import SERVERS, Server, as_default, connect, migrate
+from .servers import BOTH, SERVERS, Server, as_default, connect, migrate, variants
 
 HERE = "in-process"
 OF_THIS_PROCESS = {"settings", "monkeypatch", "caplog", "limits", "clock", "start_cache"}
 """Fixtures that change or watch this process, which no server would notice."""
 
 
+ROW = re.compile(r"test_row_(\d+)_")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks a ``client`` here and behind each server, unless it says where."""
-    marks = list(metafunc.definition.iter_markers())
+    """Run a test that asks a ``client`` here and behind servers, unless it says where."""
+    given = list(metafunc.definition.iter_markers())
     asked_for = {*metafunc.definition._fixtureinfo.argnames}
-    asked_for |= {name for mark in marks if mark.name == "usefixtures" for name in mark.args}
-    says = any(mark.name == "parametrize" and "transport" in mark.args[0] for mark in marks)
+    asked_for |= {name for mark in given if mark.name == "usefixtures" for name in mark.args}
+    says = any(mark.name == "parametrize" and "transport" in mark.args[0] for mark in given)
     if "client" in asked_for and not says and not OF_THIS_PROCESS & asked_for:
-        metafunc.parametrize("transport", [HERE, *SERVERS])
+        row = ROW.match(metafunc.function.__name__)
+        programs = SERVERS if row is None or int(row[1]) in BOTH else ["uvicorn"]
+        # What becomes of bodies depends on the versions of Django and its REST framework.
+        marks = ["frameworks"] if metafunc.module.__name__.endswith(".test_bodies") else []
+        metafunc.parametrize("transport", [HERE, *variants(*programs, marks=marks)])
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 from django.http.response import ResponseHeaders
@@ -39,6 +40,14 @@ SERVERS = {
     ],
 }
 """The servers, one of WSGI and one of ASGI, to their options."""
+BOTH = {
+    *(1, 47, 49),  # many requests at once: processes and threads
+    *(11, 36, 39),  # paths and query strings
+    *(13, 14, 25, 42, 43, 44, 45),  # methods, headers, and the script's name
+    *(15, 16, 17, 18, 20, 22, 32, 41),  # bodies and their lengths
+    12,  # crashes
+}
+"""Rows on which WSGI and ASGI, or the servers, can differ. Other rows need one server witness."""
 AT_PORT = {"gunicorn": ["--bind", "127.0.0.1:{}"], "uvicorn": ["--port", "{}"]}
 AT_SOCKET = {"gunicorn": ["--bind", "unix:{}"], "uvicorn": ["--uds", "{}"]}
 ERROR = re.compile(
@@ -46,6 +55,17 @@ ERROR = re.compile(
     re.MULTILINE,
 )
 """What a server's log says where something crashed; what the package logs was handled."""
+
+
+def behind(*programs: str, marks: Iterable[str] = ()) -> pytest.MarkDecorator:
+    """Return a decorator that runs a test once behind each of these servers."""
+    return pytest.mark.parametrize("transport", variants(*programs, marks=marks))
+
+
+def variants(*programs: str, marks: Iterable[str] = ()) -> list[Any]:
+    """Return the parameters of ``behind``, with the mark ``servers`` and further ones."""
+    found = [getattr(pytest.mark, name) for name in ("servers", *marks)]
+    return [pytest.param(program, marks=found) for program in programs]
 
 
 class Server:

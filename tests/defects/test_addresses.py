@@ -10,8 +10,6 @@ from django.test import Client
 from connectnow_api import tokens
 from tests.library.models import Book
 
-from .conftest import Serve
-from .servers import SERVERS
 from .site import (
     FORM,
     JSON,
@@ -63,12 +61,6 @@ def test_row_13_unrouted_paths(client: Client) -> None:
 def test_row_13_unrouted_paths_with_debug(own_client: Client, settings: Any) -> None:
     settings.DEBUG = True
     unrouted(own_client)
-
-
-@pytest.mark.parametrize("transport", SERVERS)
-def test_row_13_unrouted_paths_of_servers_with_debug(transport: str, serve: Serve) -> None:
-    with serve(transport, DEBUG=True) as server:
-        unrouted(server.client())
 
 
 @pytest.mark.parametrize("host", ["evil.example", "a b", "%00", "[", "x" * 300])

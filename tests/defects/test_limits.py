@@ -1,4 +1,4 @@
-"""Limits."""
+"""Limits. Caches that are gone (rows 6 and 7) behind servers: ``tests/outages``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ from django.test import Client
 
 from connectnow_api.checks import check_limits, check_limits_of_production
 from connectnow_api.limits import hit, parse_rate
-from tests.asking import Plan, address_with_time_left, ask_at_once
-from tests.conftest import CacheServers
 from tests.services import BACKENDS, PATIENCE, CacheServer, cache_settings, free_port
 
 from .conftest import Serve
-from .servers import SERVERS, Answer, LiveClient, Server
+from .servers import SERVERS, Answer, LiveClient, Server, behind
 
 pytestmark = pytest.mark.django_db
 
-KINDS = ("redis", "memcached")
+COUNTS_IN = {"gunicorn": "memcached", "uvicorn": "redis"}
 FORWARDED = ["x" * 300, "\x7f", "[]", "203.0.113.1"]
 DAY = 24 * 60 * 60
-behind_servers = pytest.mark.parametrize("transport", SERVERS)
 
 
 def ask_limited(client: Any, **headers: str) -> Any:
@@ -43,27 +40,28 @@ def statuses(answers: list[Any]) -> tuple[int, int, int]:
 
 
 @pytest.fixture(scope="module")
-def counting(serve: Serve) -> Iterator[Callable[[str, str], Server]]:
-    """Return a server that counts in a private cache: ``counting("gunicorn", "redis")``.
+def counting(serve: Serve) -> Iterator[Callable[[str], Server]]:
+    """Return a server that counts in a private cache: ``counting("gunicorn")``.
 
-    The one with memcached, which has the stricter keys, believes a proxy.
+    gunicorn's is memcached, which has the stricter keys, and gunicorn trusts a proxy.
     """
-    running: dict[tuple[str, str], Server] = {}
+    running: dict[str, Server] = {}
     with contextlib.ExitStack() as stack:
 
-        def find(program: str, kind: str) -> Server:
-            if (program, kind) not in running:
+        def find(program: str) -> Server:
+            if program not in running:
+                kind = COUNTS_IN[program]
                 cache = CacheServer(kind)
                 stack.callback(cache.stop)
                 ours = {"TRUSTED_PROXIES": int(kind == "memcached")}
                 settings = {"CACHES": {"default": cache.settings}, "CONNECTNOW_API": ours}
-                running[program, kind] = stack.enter_context(serve(program, **settings))
-            return running[program, kind]
+                running[program] = stack.enter_context(serve(program, **settings))
+            return running[program]
 
         yield find
 
 
-Find = Callable[[str, str], Server]
+Find = Callable[[str], Server]
 
 
 def in_one_window(ask: Callable[[], list[Answer]]) -> list[Answer]:
@@ -86,15 +84,14 @@ def eight_at_once(client: LiveClient, number: int, **headers: str) -> list[Answe
         return list(pool.map(lambda _: ask_limited(client, **headers), range(number)))
 
 
-@behind_servers
-@pytest.mark.parametrize("kind", KINDS)
-def test_row_01_all_processes_count_as_one(transport: str, counting: Find, kind: str) -> None:
-    server = counting(transport, kind)
+@behind(*SERVERS)
+def test_row_01_all_processes_count_as_one(transport: str, counting: Find) -> None:
+    server = counting(transport)
     answers = in_one_window(lambda: eight_at_once(server.client(), 300))
     assert statuses(answers) == (20, 0, 280)
 
 
-@behind_servers
+@behind("gunicorn")
 def test_row_02_in_memory_each_process_counts_alone(transport: str, serve: Serve) -> None:
     """So there it is the limit times the number of processes."""
     memory = {"default": cache_settings("locmem", "")}
@@ -115,9 +112,9 @@ def test_row_02_in_memory_each_process_counts_alone(transport: str, serve: Serve
     assert [passed for passed, _, _ in full] == [20] * len(full)
 
 
-@behind_servers
+@behind("uvicorn")
 def test_row_03_all_processes_go_by_the_peer(transport: str, counting: Find) -> None:
-    server = counting(transport, "redis")
+    server = counting(transport)
 
     def ask() -> list[Answer]:
         client = server.client()
@@ -127,21 +124,21 @@ def test_row_03_all_processes_go_by_the_peer(transport: str, counting: Find) -> 
     assert statuses(in_one_window(ask)) == (20, 0, 80)
 
 
-@behind_servers
+@behind("gunicorn")
 @pytest.mark.parametrize("forwarded", FORWARDED)
 def test_row_04_no_header_is_a_key_behind_a_server(
     transport: str, counting: Find, forwarded: str
 ) -> None:
-    server = counting(transport, "memcached")
+    server = counting(transport)
     watch = server.watch()
     response = ask_limited(server.client(), **{"x-forwarded-for": forwarded})
     assert response.status_code in ((200, 400) if forwarded == "\x7f" else (200,))
     assert not watch
 
 
-@behind_servers
+@behind("uvicorn")
 def test_row_05_all_processes_count_bad_tokens(transport: str, counting: Find) -> None:
-    server = counting(transport, "redis")
+    server = counting(transport)
 
     def ask() -> list[Answer]:
         client = server.client()
@@ -150,42 +147,7 @@ def test_row_05_all_processes_count_bad_tokens(transport: str, counting: Find) -
     assert statuses(in_one_window(ask)) == (0, 30, 70)
 
 
-def outage_behind_server(serve: Serve, transport: str, kind: str) -> None:
-    """Each request passes, not only the second one, and it does not do so in silence."""
-    port = free_port()
-    gone = cache_settings(
-        kind, f"redis://127.0.0.1:{port}" if kind == "redis" else f"127.0.0.1:{port}"
-    )
-    with serve(transport, CACHES={"default": gone}) as server:
-        watch = server.watch()
-        answers = eight_at_once(server.client(), 40)
-        said = watch.text.count("connectnow_api.limits: Limit 'anon' cannot be counted")
-    assert statuses(answers) == (40, 0, 0)
-    assert not watch
-    assert said == len({answer["X-Process"] for answer in answers})
-
-
-@behind_servers
-def test_row_06_no_redis_behind_a_server(transport: str, serve: Serve) -> None:
-    outage_behind_server(serve, transport, "redis")
-
-
-@behind_servers
-def test_row_07_no_memcached_behind_a_server(transport: str, serve: Serve) -> None:
-    outage_behind_server(serve, transport, "memcached")
-
-
 # --- In this process --------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("limits")
-@pytest.mark.parametrize("kind", KINDS)
-def test_row_01_four_processes_of_eight_threads(start_cache: CacheServers, kind: str) -> None:
-    server = start_cache(kind)
-    address = address_with_time_left("21/d")
-    plan = Plan(server.settings, "21/d", address, requests=75, threads=8)
-    found = [status for status, _ in ask_at_once(plan, processes=4)]
-    assert (found.count(200), found.count(429)) == (20, 280)
 
 
 def ids(messages: list[Any]) -> set[str]:
@@ -209,16 +171,10 @@ def test_row_03_a_new_forwarded_address_in_each_request(client: Client) -> None:
 @pytest.mark.parametrize("forwarded", FORWARDED)
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_row_04_headers_that_are_no_key(
-    client: Client,
-    limits: None,
-    start_cache: CacheServers,
-    settings: Any,
-    forwarded: str,
-    proxies: int,
-    crashes: Any,
+    client: Client, limits: None, settings: Any, forwarded: str, proxies: int, crashes: Any
 ) -> None:
-    """memcached refuses keys of more than 250 characters, and control characters."""
-    start_cache("memcached")
+    """Django warns of keys that memcached refuses, which is an error in these tests."""
+    settings.CACHES = {"default": cache_settings("locmem", "")}
     settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, "TRUSTED_PROXIES": proxies}
     response = ask_limited(client, **{"x-forwarded-for": forwarded})
     assert (response.status_code, response["X-RateLimit-Remaining"]) == (200, "19")
@@ -231,26 +187,24 @@ def test_row_05_bad_tokens(client: Client) -> None:
     assert statuses(answers) == (0, 30, 70)
 
 
-def outage(client: Client, cache: CacheServer, crashes: Any, caplog: Any) -> None:
+def outage(kind: str, client: Client, settings: Any, crashes: Any, caplog: Any) -> None:
     """Each request passes, not only the second one, and it does not do so in silence."""
-    cache.stop()
+    address = f"127.0.0.1:{free_port()}"
+    location = f"redis://{address}" if kind == "redis" else address
+    settings.CACHES = {"default": cache_settings(kind, location)}
     assert statuses([ask_limited(client) for _ in range(5)]) == (5, 0, 0)
     assert not crashes
     assert [r.name for r in caplog.records] == ["connectnow_api.limits"]
 
 
 @pytest.mark.usefixtures("limits")
-def test_row_06_no_redis(
-    client: Client, start_cache: CacheServers, crashes: Any, caplog: Any
-) -> None:
-    outage(client, start_cache("redis"), crashes, caplog)
+def test_row_06_no_redis(client: Client, settings: Any, crashes: Any, caplog: Any) -> None:
+    outage("redis", client, settings, crashes, caplog)
 
 
 @pytest.mark.usefixtures("limits")
-def test_row_07_no_memcached(
-    client: Client, start_cache: CacheServers, crashes: Any, caplog: Any
-) -> None:
-    outage(client, start_cache("memcached"), crashes, caplog)
+def test_row_07_no_memcached(client: Client, settings: Any, crashes: Any, caplog: Any) -> None:
+    outage("memcached", client, settings, crashes, caplog)
 
 
 @pytest.mark.usefixtures("limits", "clock")
@@ -275,7 +229,7 @@ def test_row_50_addresses_that_are_none(client: Client, address: str, crashes: A
     assert not crashes
 
 
-@behind_servers
+@behind("gunicorn")
 def test_row_50_a_peer_without_an_address(transport: str, serve: Serve) -> None:
     """Who asks through a Unix socket has none."""
     with serve(transport, unix=True) as server:

@@ -18,10 +18,10 @@ import pytest
 
 from tests.library.models import Book
 
-from .servers import SERVERS, LiveClient
+from .servers import SERVERS, LiveClient, behind
 from .site import FORM, JSON, MULTIPART, answer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.parametrize("transport", SERVERS)]
+pytestmark = [pytest.mark.django_db, behind(*SERVERS, marks=["frameworks"])]
 
 GET = "GET /flat/private HTTP/1.1\r\nHost: testserver\r\nConnection: close\r\n"
 BOOK = b'{"title": "a", "isbn": "1"}'

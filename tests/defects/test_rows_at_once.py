@@ -15,7 +15,7 @@ from django.urls import path
 from tests.at_once import in_threads, shared_file
 from tests.library.models import Author, Book
 
-from .servers import SERVERS
+from .servers import SERVERS, behind
 from .site import (
     Books,
     BookSerializer,
@@ -78,7 +78,7 @@ def test_row_49_eight_creates_that_have_all_looked_before(settings: Any, crashes
     assert not crashes
 
 
-@pytest.mark.parametrize("transport", SERVERS)
+@behind(*SERVERS)
 def test_row_49_eight_creates_of_one_unique_value(client: Any) -> None:
     for isbn in ("1", "2", "3"):
         body = {"title": "a", "isbn": isbn}

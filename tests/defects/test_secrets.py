@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.example.conftest import NewDatabase, new_database
-from tests.example.support import Site, serve_as_documented, wait_for
+from tests.example.support import Site, prepare, serve_as_documented, wait_for
 
 __all__ = ["new_database"]
+
+pytestmark = pytest.mark.servers
 
 OPTIONS = {
     "gunicorn": "--access-logfile - --log-level debug",
@@ -19,11 +21,21 @@ OPTIONS = {
 """What makes the servers say more than the documented commands do."""
 
 
+@pytest.fixture(scope="module")
+def prepared(new_database: NewDatabase, tmp_path_factory: Any) -> tuple[str, Path]:
+    """The URL of a database with the example's rows, and its credentials."""
+    url = new_database()
+    return url, prepare(tmp_path_factory.mktemp("prepared"), url)
+
+
 @pytest.fixture(params=OPTIONS)
-def talkative(request: Any, new_database: NewDatabase, tmp_path: Path) -> Any:
+def talkative(request: Any, prepared: tuple[str, Path], tmp_path: Path) -> Any:
     """The example behind a server that logs every request."""
+    url, credentials = prepared
     options = OPTIONS[request.param]
-    with serve_as_documented(request.param, tmp_path, new_database(), options=options) as site:
+    with serve_as_documented(
+        request.param, tmp_path, url, credentials=credentials, options=options
+    ) as site:
         yield site
 
 

@@ -16,7 +16,7 @@ from connectnow_api.exceptions import TokenConflict
 from connectnow_api.models import APIToken
 from tests.at_once import ACTIONS, Crew, in_threads, shared_file
 
-from .servers import SERVERS
+from .servers import SERVERS, behind
 from .site import Issue, answer, post
 
 PROCESSES, ROUNDS = 4, 20
@@ -70,7 +70,7 @@ def test_row_47_one_rotation_of_four_makes_a_successor(crew: Crew) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("transport", SERVERS)
+@behind(*SERVERS)
 def test_row_47_one_request_of_eight_makes_a_successor(client: Any, issue: Issue) -> None:
     conflict = {"message": "The API token cannot be changed any more."}
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Clocks and counters, and a Redis: the one that the tests are given, or one of their own."""
+"""Clocks and counters, and the Redis that the tests are given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from connectnow_api.engines import Counter
 from connectnow_api.engines.storages import RedisEngine
 from connectnow_api.rates import Rate
 from tests.conftest import Clock
-from tests.services import REDIS_URL, RUN, CacheServer
+from tests.services import REDIS_URL, RUN, lack
 
 _numbers = count(1)
 
@@ -31,14 +31,9 @@ def new_prefix() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    """A Redis that others may use, too."""
-    if REDIS_URL:
-        yield REDIS_URL
-        return
-    server = CacheServer("redis")
-    yield server.location
-    server.stop()
+def redis_url() -> str:
+    """The URL of a Redis that others may use, too."""
+    return REDIS_URL or lack("TEST_REDIS_URL is not set")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ And by valkey's client, whose server speaks the same, and through a sentinel.
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -155,6 +156,7 @@ def calls(client: Any) -> dict[str, int]:
     }
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("is_refused", [False, True])
 @pytest.mark.parametrize("windows", [["fixed"], ["fixed", "moving", "sliding", "fixed"]])
 def test_one_round_trip_for_all_counters(
@@ -189,6 +191,7 @@ def test_one_round_trip_for_all_counters(
 # Other ways to the same
 
 
+@pytest.mark.servers
 @each_window
 def test_valkeys_client(own_redis: CacheServer, window: str) -> None:
     uri = own_redis.location.replace("redis", "valkey")
@@ -216,6 +219,7 @@ def sentinel(own_redis: CacheServer, tmp_path_factory: pytest.TempPathFactory) -
         process.wait(PATIENCE)
 
 
+@pytest.mark.servers
 @each_window
 def test_whom_a_sentinel_names(sentinel: str, own_redis: CacheServer, window: str) -> None:
     engine: Any = connect(sentinel, {"key_prefix": new_prefix()})
@@ -246,8 +250,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         wait_for_port(port, process)
         with redis.Redis(port=port) as node:
             node.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+            deadline = time.monotonic() + PATIENCE
             while node.cluster("info")["cluster_state"] != "ok":
                 assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
         yield f"redis+cluster://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -263,6 +270,7 @@ def on_cluster(cluster: str) -> Iterator[Any]:
     engine._connection.close()
 
 
+@pytest.mark.servers
 @each_window
 def test_a_cluster_counts_one_asker_in_one_script(on_cluster: Any, window: str) -> None:
     wide = a_counter(5, window=window)
@@ -278,6 +286,7 @@ def test_a_cluster_counts_one_asker_in_one_script(on_cluster: Any, window: str) 
     assert [usage.hits for usage in on_cluster.peek([wide, narrow])] == [0, 0]
 
 
+@pytest.mark.servers
 @each_window
 def test_a_cluster_counts_several_askers(on_cluster: Any, window: str) -> None:
     """Which no single script may: their counters may be in different places."""

@@ -250,16 +250,29 @@ def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Po
         end(process)
 
 
+def prepare(folder: Path, database_url: str) -> Path:
+    """Write the example's rows, and return the file with its credentials."""
+    credentials = folder / "credentials.json"
+    manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
+    return credentials
+
+
 @contextmanager
 def serve_as_documented(
-    program: str, folder: Path, database_url: str, *, options: str = "", **variables: str
+    program: str,
+    folder: Path,
+    database_url: str,
+    *,
+    credentials: Path | None = None,
+    options: str = "",
+    **variables: str,
 ) -> Iterator[Site]:
     """Run the command of docs/example.md that begins with ``program``, at a free port.
 
+    ``credentials``: what ``prepare`` returned for the database; without it, prepare the database.
     ``options`` are further ones of the command, ``variables`` of its environment.
     """
-    credentials, log = folder / "credentials.json", folder / "log"
-    manage("demo", "--no-serve", "--credentials", credentials, database_url=database_url)
+    credentials, log = credentials or prepare(folder, database_url), folder / "log"
     port = free_port()
     words = [documented_command(program), *PATIENT[program], options]
     command = " ".join(words).replace("8000", str(port))

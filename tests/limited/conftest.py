@@ -1,7 +1,8 @@
-"""The site behind gunicorn, and its store."""
+"""The site behind gunicorn, and its store: one of each kind for all tests."""
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -17,14 +18,15 @@ from tests.services import PATIENT, CacheServer, free_port, wait_for_port
 Serve = Callable[..., tuple[Site, CacheServer]]
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Serve the site with a store of its own: ``site, server = serve("redis", …)``.
 
-    With ``storage`` it is ``LIMIT_STORAGE``, else the cache.
+    With ``storage`` it is ``LIMIT_STORAGE``, else the cache. Equal calls share a server.
     """
     with ExitStack() as stack:
 
+        @functools.cache
         def serve(
             kind: str, *, storage: bool, processes: int, threads: int, time_out: int
         ) -> tuple[Site, CacheServer]:
@@ -36,7 +38,8 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 "LIMITED_TIME_OUT": str(time_out),
                 "LIMITED_STORAGE": "1" if storage else "",
             }
-            running = gunicorn(tmp_path, processes, threads, variables)
+            folder = tmp_path_factory.mktemp(kind)
+            running = gunicorn(folder, processes, threads, variables)
             return stack.enter_context(running), server
 
         yield serve

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -17,6 +18,8 @@ from tests.outages.load import Load
 from tests.services import PATIENCE, CacheServer
 
 from .conftest import Serve
+
+pytestmark = pytest.mark.servers
 
 each_store = pytest.mark.parametrize(
     ("kind", "storage"),
@@ -81,8 +84,9 @@ def assert_each_does_as_it_says(site: Site) -> None:
     local = ask(site, "local-5", 4 * LIMIT * PROCESSES)
     assert {answer.status for answer in local} == {200, 429}
     assert all(is_counted(answer) for answer in local)
+    answered_by = Counter(answer.headers["X-Process"] for answer in local)
     passed_by = Counter(answer.headers["X-Process"] for answer in local if answer.status == 200)
-    assert set(passed_by.values()) == {LIMIT}
+    assert passed_by == {process: min(LIMIT, n) for process, n in answered_by.items()}
     assert len(passed_by) <= PROCESSES
 
 
@@ -101,17 +105,28 @@ def wait_until_counted(load: LimitedLoad) -> None:
     raise AssertionError("limits are not counted again")
 
 
-def assert_counted_right(site: Site) -> None:
+COUNTED_RIGHT = [*((200, str(left)) for left in (4, 3, 2, 1, 0)), *[(429, "0")] * 3]
+
+
+def wait_until_counted_right(site: Site) -> None:
+    """Return once each policy counts a new client exactly.
+
+    Not at once on a busy machine: a store that takes longer than its time-out of a second is one
+    that does not answer.
+    """
+    deadline = time.monotonic() + PATIENCE
     for policy in POLICIES:
-        answers = ask(site, f"{policy}-5", LIMIT + 3)
-        told = [(answer.status, answer.headers["X-RateLimit-Remaining"]) for answer in answers]
-        assert told == [*((200, str(left)) for left in (4, 3, 2, 1, 0)), *[(429, "0")] * 3]
+        told: list[tuple[int, str | None]] = []
+        while told != COUNTED_RIGHT:
+            assert time.monotonic() < deadline, told
+            answers = ask(site, f"{policy}-5", LIMIT + 3)
+            told = [(a.status, a.headers.get("X-RateLimit-Remaining")) for a in answers]
 
 
 @each_store
 def test_a_store_that_goes_and_comes_back(kind: str, storage: bool, serve: Serve) -> None:
     site, server = serve(kind, storage=storage, processes=PROCESSES, threads=4, time_out=1)
-    assert_counted_right(site)
+    wait_until_counted_right(site)
     load = LimitedLoad(site)
     with load.running():
         load.until(*((policy, 200) for policy in POLICIES))
@@ -120,7 +135,7 @@ def test_a_store_that_goes_and_comes_back(kind: str, storage: bool, serve: Serve
             assert_each_does_as_it_says(site)
         wait_until_counted(load)
         load.until(*((policy, 200) for policy in POLICIES))
-    assert_counted_right(site)
+    wait_until_counted_right(site)
     assert load.statuses("open") == {200}
     assert load.statuses("local") == {200}
     assert all(map(is_counted, load.answers("local")))
@@ -133,13 +148,15 @@ def test_a_store_that_goes_and_comes_back(kind: str, storage: bool, serve: Serve
 def test_a_store_that_does_not_answer(kind: str, storage: bool, serve: Serve) -> None:
     """Requests wait for its time-out, here a second, and then do as each limit says."""
     site, server = serve(kind, storage=storage, processes=PROCESSES, threads=4, time_out=1)
-    assert_counted_right(site)
-    with frozen(server):
-        for policy, expected in (("open", 200), ("closed", 503), ("local", 200)):
-            answers = ask(site, f"{policy}-5", 2)
-            assert [answer.status for answer in answers] == [expected] * 2
-            assert [is_counted(answer) for answer in answers] == [policy == "local"] * 2
+    wait_until_counted_right(site)
+    expected = {"open": (200, False), "closed": (503, False), "local": (200, True)}
+    # All at once, since each of them waits.
+    asked = [*expected] * 2
+    with frozen(server), ThreadPoolExecutor(len(asked)) as pool:
+        answers = [*pool.map(lambda policy: ask(site, f"{policy}-5", 1)[0], asked)]
+    found = [(answer.status, is_counted(answer)) for answer in answers]
+    assert found == [expected[policy] for policy in asked]
     load = LimitedLoad(site)
     with load.running():
         wait_until_counted(load)
-    assert_counted_right(site)
+    wait_until_counted_right(site)

@@ -26,9 +26,10 @@ from project.databases import database
 from tests.services import (
     BACKENDS,
     PATIENCE,
-    CacheServer,
+    REDIS_URL,
     create_database,
     drop_database,
+    lack,
     shared_cache,
 )
 
@@ -75,19 +76,11 @@ def runner(command: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run
 
 
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[CacheServer]:
-    """A Redis of our own: a storage is listed by going through all keys."""
-    server = CacheServer("redis")
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def storage(redis_server: CacheServer, settings: Any) -> None:
+def storage(settings: Any) -> None:
     """Count limits in a storage on Redis, which has counted nothing yet."""
     settings.CONNECTNOW_API = {
-        "LIMIT_STORAGE": redis_server.location,
+        "LIMIT_STORAGE": REDIS_URL or lack("TEST_REDIS_URL is not set"),
         "LIMIT_STORAGE_OPTIONS": {"key_prefix": f"test-{next(_numbers)}"},
     }
 

@@ -419,6 +419,7 @@ def test_a_rate_that_cannot_be_read(run_limits: Run, settings: Any) -> None:
 # --- Stores that are gone ---------------------------------------------------------------------
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("verb", ["show", "reset"])
 @pytest.mark.parametrize("kind", ["redis", "memcached"])
 def test_a_cache_that_is_gone(

@@ -14,9 +14,6 @@ from tests.example.help_desk import TICKET, post
 from tests.example.support import Answer, Site
 from tests.services import PATIENCE
 
-NAME = "outage "
-"""What the subjects of the tickets begin with that are made here."""
-
 _numbers = count()
 
 
@@ -36,6 +33,8 @@ class Load:
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self.prefix = f"outage {next(_numbers)} "
+        """What the subjects of this load's tickets begin with."""
         self.told: list[Told] = []
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -63,7 +62,7 @@ class Load:
     def _ask_on(self, what: str) -> None:
         site = self.site.from_new_address()
         while not self._over.is_set():
-            name = f"{NAME}{next(_numbers)}"
+            name = f"{self.prefix}{next(_numbers)}"
             answer = self.ask(what, site, name)
             with self._lock:
                 self.told.append(Told(what, name, answer))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.services import PATIENCE, Nginx, free_port
 
+pytestmark = pytest.mark.servers
+
 GUIDE = Path(__file__).parents[2] / "docs" / "security.md"
 
 

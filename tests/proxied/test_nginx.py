@@ -16,6 +16,8 @@ import pytest
 from tests.defects.servers import SERVERS, Server
 from tests.services import PATIENCE, Nginx, new_address
 
+pytestmark = pytest.mark.servers
+
 PLACES = [f"{program}-{kind}" for program in SERVERS for kind in ("port", "socket")]
 SITE = {"ROOT_URLCONF": "tests.proxied.site"}
 NO_DATABASE = "sqlite://:memory:"

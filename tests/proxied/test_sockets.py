@@ -13,6 +13,8 @@ import pytest
 
 from tests.defects.servers import SERVERS, LiveClient, Server
 
+pytestmark = pytest.mark.servers
+
 SITE = {"ROOT_URLCONF": "tests.proxied.site"}
 CLIENT = "203.0.113.7"
 

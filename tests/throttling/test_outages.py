@@ -14,6 +14,7 @@ from connectnow_api.signals import cache_unavailable
 from connectnow_api.throttling import AnonRateThrottle
 from tests.asking import address_with_time_left
 from tests.conftest import CacheServers, Mount
+from tests.services import shared_cache
 
 from .views import CLOSED, View, limited, shown
 
@@ -42,6 +43,7 @@ def ask(mount: Mount, client: APIClient) -> Ask:
     return ask
 
 
+@pytest.mark.servers
 def test_a_server_that_goes_and_comes_back(
     kind: str,
     start_cache: CacheServers,
@@ -75,6 +77,7 @@ def test_a_server_that_goes_and_comes_back(
     assert [shown(answer)["Remaining"] for answer in answers] == [2, 1, 0, 0]
 
 
+@pytest.mark.servers
 def test_closed_throttles_while_the_server_is_gone(
     kind: str, start_cache: CacheServers, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +95,7 @@ def test_closed_throttles_while_the_server_is_gone(
     assert (response.status_code, shown(response)) == (200, {"Limit": 3, "Remaining": 2})
 
 
+@pytest.mark.servers
 def test_a_server_that_is_gone_from_the_start(
     kind: str, start_cache: CacheServers, ask: Ask
 ) -> None:
@@ -100,14 +104,14 @@ def test_a_server_that_is_gone_from_the_start(
     assert ask("1/d", "192.0.2.1", on_cache_failure="closed").status_code == 503
 
 
-def test_any_text_is_a_good_key(kind: str, start_cache: CacheServers) -> None:
-    start_cache(kind)
+def test_any_text_is_a_good_key(kind: str, settings: Any) -> None:
+    settings.CACHES = {"default": shared_cache(kind)}
     for who in ("x" * 3000, "\x7f\x00 \n", "\ud800", ""):
         usages = [hit("a" * 300, "2/366d", who) for _ in range(2)]
         assert [usage.hits for usage in usages if usage] == [1, 2]
 
 
-def test_the_longest_windows_are_counted(kind: str, start_cache: CacheServers) -> None:
-    start_cache(kind)
+def test_the_longest_windows_are_counted(kind: str, settings: Any) -> None:
+    settings.CACHES = {"default": shared_cache(kind)}
     usages = [hit("a", "2/366d", "x") for _ in range(2)]
     assert [usage.hits for usage in usages if usage] == [1, 2]

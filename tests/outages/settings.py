@@ -1,0 +1,8 @@
+"""The example's settings, except that memcached is asked sooner whether it is back."""
+
+from project import settings
+from project.settings import *  # noqa: F403
+
+CACHES = {**settings.CACHES}
+if "dead_timeout" in CACHES["default"].get("OPTIONS", {}):
+    CACHES["default"]["OPTIONS"]["dead_timeout"] = 1
