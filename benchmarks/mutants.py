@@ -440,11 +440,11 @@ LIMITS = (
     ),
     Mutant(
         "limits",
-        "a limiter of GET does not count HEAD",
-        "limiters.py",
-        "not methods.isdisjoint({request.method, _method(request)})",
-        "not methods.isdisjoint({request.method})",
-        ("throttling/test_limiters.py",),
+        "X-RateLimit-Reset is rounded down",
+        "limits.py",
+        "str(math.ceil(usage.reset))",
+        "str(math.floor(usage.reset))",
+        ("test_limits.py", "throttling", "test_refused_tokens.py"),
     ),
     Mutant(
         "limits",

@@ -119,9 +119,9 @@ def delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
 
 def _delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
     with transaction.atomic(using=rows.db):
-        # What events tell of a token is all that is needed of it.
-        told = _locked(rows.filter(pk__in=keys)).only("name", "owner", "digest")
-        found = list(told)
+        # Only the columns that events report, locked and reported in key order.
+        locked = _locked(rows.filter(pk__in=keys)).order_by("pk")
+        found = list(locked.only("name", "owner", "digest"))
         _delete(rows, [token.pk for token in found])
     return found
 
