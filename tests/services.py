@@ -77,14 +77,24 @@ def database_settings() -> dict[str, Any]:
     return {**found, "TEST": {"NAME": f"{found['NAME']}_{RUN}"}}
 
 
-def create_database(folder: Path) -> str:
-    """Return the URL of an empty database for another process: a file, or one on the server."""
+def create_database(folder: Path, template: str = "") -> str:
+    """Return the URL of an empty database for another process: a file, or one on the server.
+
+    With ``template``, the URL of a database that no process uses, it is a copy of that one.
+    MariaDB cannot copy.
+    """
     number = next(_numbers)
     if connection.vendor == "sqlite":
-        return f"sqlite:///{folder / f'{number}.sqlite3'}"
+        # The example's keys in Redis begin with this name: no other process may use it.
+        file = folder / f"{RUN}-{number}.sqlite3"
+        if template:
+            shutil.copyfile(template.removeprefix("sqlite:///"), file)
+        return f"sqlite:///{file}"
     url = urlsplit(DATABASE_URL)
     name = f"{url.path[1:]}_{RUN}_{number}"
-    _execute(f"CREATE DATABASE {connection.ops.quote_name(name)}")
+    quote = connection.ops.quote_name
+    copied = f" TEMPLATE {quote(urlsplit(template).path[1:])}" if template else ""
+    _execute(f"CREATE DATABASE {quote(name)}{copied}")
     return url._replace(path=f"/{name}").geturl()
 
 

@@ -1,7 +1,7 @@
 """Runs inside the example project and prints as JSON what HTTP cannot show.
 
-Its argument is a JSON list of calls, each a list of a function below and its arguments; it prints
-the list of what they return.
+Each line of its input is a JSON list of calls, each a list of a function below and its arguments.
+It prints a line with the list of their results.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.cache import cache  # noqa: E402
-from django.db import OperationalError, connection, models, transaction  # noqa: E402
+from django.db import OperationalError, connection, connections, models, transaction  # noqa: E402
 from django.db.models import Count, Max, Min  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import CaptureQueriesContext, override_settings  # noqa: E402
@@ -432,5 +432,8 @@ def _headers(token: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    calls = json.loads(sys.argv[1])
-    print(json.dumps([globals()[name](*arguments) for name, *arguments in calls]))  # noqa: T201
+    for line in sys.stdin:
+        found = [globals()[name](*arguments) for name, *arguments in json.loads(line)]
+        # No connection stays: the database may be dropped, or stopped, before the next line.
+        connections.close_all()
+        print(json.dumps(found), flush=True)  # noqa: T201

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 import re
+import select
 import shlex
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -162,18 +165,6 @@ def until_429(call: Callable[[], Answer], limit: Limit) -> list[Answer]:
     raise AssertionError("there is no limit")
 
 
-def assert_whole_window(answers: list[Answer], limit: Limit) -> None:
-    """As many passed in the window of the 429, the last answer, as the limit says.
-
-    Which window it belongs to cannot be told of a request that was on its way when one began.
-    """
-    *passed, refused = answers
-    begin = int(refused.headers["X-RateLimit-Reset"]) - limit.seconds
-    sure = sum(answer.asked_at >= begin for answer in passed)
-    possible = sum(answer.answered_at >= begin for answer in passed)
-    assert sure <= limit.number <= possible
-
-
 def at_once(call: Callable[[], Answer]) -> list[Answer]:
     """Return the answers of eight simultaneous calls."""
     with ThreadPoolExecutor(8) as pool:
@@ -191,7 +182,7 @@ def one_of_eight(attempt: Callable[[int], Answer]) -> list[Answer]:
 def environment(database_url: str) -> dict[str, str]:
     """Return the environment for the project's commands: nothing of the developer's own."""
     own = {"DJANGO_SETTINGS_MODULE", "DATABASE_URL", "ALLOWED_HOSTS", "SECRET_KEY"}
-    own |= {"REDIS_URL", "MEMCACHED_URL"}
+    own |= {"REDIS_URL", "MEMCACHED_URL", "LIMIT_STORAGE_URL"}
     kept = {name: value for name, value in os.environ.items() if name not in own}
     services = {"DATABASE_URL": database_url, "REDIS_URL": REDIS_URL}
     return {**kept, **services, "SECRET_KEY": "only for tests"}
@@ -201,19 +192,8 @@ def manage(
     *arguments: str | Path, database_url: str, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run ``manage.py`` with warnings as errors."""
-    return _run([EXAMPLE / "manage.py", *arguments], database_url, check)
-
-
-def probe(*calls: list[Any], database_url: str) -> list[Any]:
-    """Return what the functions in ``probe.py`` return, inside the project and one process."""
-    return loads(_run([PROBE, dumps(calls)], database_url, check=True).stdout)
-
-
-def _run(
-    command: list[str | Path], database_url: str, check: bool
-) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-W", "error", *command],
+        [sys.executable, "-W", "error", EXAMPLE / "manage.py", *arguments],
         env=environment(database_url),
         capture_output=True,
         text=True,
@@ -225,15 +205,81 @@ def _run(
     return done
 
 
+class _Probe:
+    """A process that runs ``probe.py`` over one database."""
+
+    def __init__(self, database_url: str) -> None:
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", PROBE],
+            env=environment(database_url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
+
+    def call(self, calls: Iterable[list[Any]]) -> list[Any]:
+        """Return the results of functions in ``probe.py``."""
+        self._input.write(f"{dumps(calls)}\n".encode())
+        self._input.flush()
+        ready, _, _ = select.select([self._output], [], [], PATIENCE)
+        if ready and (line := self._output.readline()):
+            return loads(line)
+        self._errors.seek(0)
+        errors = self._errors.read()
+        self.end()
+        raise AssertionError(errors or f"{calls} took longer than {PATIENCE} seconds")
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        self._input.close()
+        self._output.close()
+        self._errors.close()
+
+
+MAX_PROBES = 4
+_probes: dict[str, _Probe] = {}
+"""Database URL to its process, the one used last at the end."""
+
+
+def probe(*calls: list[Any], database_url: str) -> list[Any]:
+    """Return the results of functions in ``probe.py``, called inside the example project.
+
+    Calls for one database share a process: starting Django takes longer than most calls.
+    """
+    found = _probes.pop(database_url, None) or _Probe(database_url)
+    results = found.call(calls)
+    _probes[database_url] = found
+    end_probes(MAX_PROBES)
+    return results
+
+
+@atexit.register
+def end_probes(left: int = 0) -> None:
+    """End the processes of ``probe`` except those used last."""
+    while len(_probes) > left:
+        _probes.pop(next(iter(_probes))).end()
+
+
 @contextmanager
-def serve(folder: Path, database_url: str) -> Iterator[tuple[Site, subprocess.Popen[str]]]:
-    """Run ``demo`` at a free port; it is ended with the context, if it has not ended before."""
+def serve(
+    folder: Path, database_url: str, **variables: str
+) -> Iterator[tuple[Site, subprocess.Popen[str]]]:
+    """Run ``demo`` at a free port; it is ended with the context, if it has not ended before.
+
+    ``variables`` are further ones of its environment.
+    """
     credentials, log = folder / "credentials.json", folder / "log"
     command = [sys.executable, "-W", "error", EXAMPLE / "manage.py", "demo", "--port", "0"]
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [*command, "--credentials", credentials],
-            env=environment(database_url),
+            env={**environment(database_url), **variables},
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

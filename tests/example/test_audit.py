@@ -9,10 +9,15 @@ import pytest
 
 from connectnow_api import tokens
 
-from .conftest import NewDatabase
+from .conftest import NewSeeded
 from .support import ROOT, Site, probe, serve_as_documented
 
-ATOMIC = {"DJANGO_SETTINGS_MODULE": "tests.example.atomic_settings", "PYTHONPATH": str(ROOT)}
+pytestmark = pytest.mark.servers
+
+ATOMIC: dict[str, Any] = {
+    "DJANGO_SETTINGS_MODULE": "tests.example.atomic_settings",
+    "PYTHONPATH": str(ROOT),
+}
 
 
 class Atomic(NamedTuple):
@@ -30,12 +35,13 @@ class Atomic(NamedTuple):
 def server(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    new_database: NewDatabase,
+    new_seeded: NewSeeded,
 ) -> Iterator[Atomic]:
     """The example behind several processes."""
-    folder, url = tmp_path_factory.mktemp(request.param), new_database()
-    with serve_as_documented(request.param, folder, url, **ATOMIC) as site:
-        yield Atomic(site, url)
+    folder, seeded = tmp_path_factory.mktemp(request.param), new_seeded()
+    options = {"options": "--workers 2", "credentials": seeded.file, **ATOMIC}
+    with serve_as_documented(request.param, folder, seeded.url, **options) as site:
+        yield Atomic(site, seeded.url)
 
 
 @pytest.fixture

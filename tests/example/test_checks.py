@@ -10,6 +10,8 @@ import pytest
 
 from .support import EXAMPLE, PATIENCE
 
+pytestmark = pytest.mark.servers
+
 PRODUCTION = {
     "SECRET_KEY": "of-many-different-characters-" + "0123456789abcdefghijklmnopqrstuvwxyz",
     "ALLOWED_HOSTS": "api.example.com",

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from .help_desk import MESSAGE, OTHER, REQUIRED, TAKEN, TICKET, UNKNOWN, numbers, post, shown
-from .support import Answer, Site, one_of_eight
+from .support import Answer, Site
+
+pytestmark = [pytest.mark.servers, pytest.mark.frameworks]
 
 NOT_ALLOWED = ["The chosen value is not one of those allowed."]
 BAD_EMAIL = ["Enter a valid email address."]
@@ -29,7 +31,7 @@ def missing(id_: int) -> list[str]:
         ),
         *[
             ({"from_contact": value}, {"from_contact.email": REQUIRED})
-            for value in (None, "x", [], {}, {"name": "x"}, 5)
+            for value in (None, "x", {"name": "x"})
         ],
         ({"from_contact": {"email": "x"}}, {"from_contact.email": BAD_EMAIL}),
         ({"from_contact": {"email": f"{'x' * 250}@a.example"}}, {"from_contact.email": None}),
@@ -38,12 +40,12 @@ def missing(id_: int) -> list[str]:
             {"from_contact": {"email": "a@example.com", "name": "n" * 256}},
             {"from_contact.name": ["Ensure this field has no more than 255 characters."]},
         ),
-        *[({"channel": value}, {"channel.id": REQUIRED}) for value in (None, 1, [1], {"name": 1})],
+        *[({"channel": value}, {"channel.id": REQUIRED}) for value in (None, 1, {"name": 1})],
         ({"channel": {"id": None}}, {"channel.id": ["This field may not be null."]}),
         ({"channel": {"id": 4}}, {"channel.id": missing(4)}),
         ({"channel": {"id": 999}}, {"channel.id": missing(999)}),
-        *[({"channel": {"id": id_}}, {"channel.id": NO_ID}) for id_ in (0, 10**30, "x", True, [])],
-        *[({"message": value}, {"message.body": REQUIRED}) for value in (None, "x", [1], {})],
+        *[({"channel": {"id": id_}}, {"channel.id": NO_ID}) for id_ in (0, 10**30, True)],
+        *[({"message": value}, {"message.body": REQUIRED}) for value in (None, [1], {})],
         ({"message": {"body": " \n"}}, {"message.body": ["This field may not be blank."]}),
         ({"message": {"body": ["x"]}}, {"message.body": ["Not a valid string."]}),
         (
@@ -165,15 +167,6 @@ def test_an_address_is_unique_per_client(scratch: Site) -> None:
 )
 def test_422_for_a_tag(scratch: Site, values: dict[str, Any], field: str) -> None:
     assert list(post(scratch, "tags", **{"name": "New", **values}).errors()) == [field]
-
-
-def test_one_of_eight_simultaneous_customers_gets_the_address(scratch: Site) -> None:
-    def attempt(number: int) -> Answer:
-        return post(scratch, "customers", name=f"{number}", email="wanted.by.all@example.com")
-
-    for refused in one_of_eight(attempt):
-        # Under ``email`` if the address was seen, else as the database's constraint says it.
-        assert list(refused.errors().values()) == [TAKEN]
 
 
 def test_eight_simultaneous_messages_of_one_stranger(scratch: Site) -> None:

@@ -10,6 +10,8 @@ import pytest
 from .help_desk import EMPTY, OTHER, REQUIRED, assert_dates, shown
 from .support import Answer, Site
 
+pytestmark = pytest.mark.servers
+
 PATH = "/api/v1/webhook"
 TICKET_EVENTS = [
     *("created", "assigned", "deleted", "status_updated", "tags_updated"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,30 +16,26 @@ from tests.hostile.cases import (
     MALFORMED_FORMS,
     MULTIPART,
     NUMBERS,
-    ODD_FORMS,
     PLAIN,
     UNSTORABLE,
     UNSUPPORTED_TYPES,
 )
 
-from .conftest import NewDatabase
+from .conftest import NewSeeded
 from .help_desk import EMPTY, MESSAGE, TICKET
 from .hostile import MALFORMED, PLACES, assert_refused, raw, send
 from .support import Site, manage, probe, serve, wait_for
 from .test_issue_tracker_writes import ISSUE
 
+pytestmark = [pytest.mark.servers, pytest.mark.frameworks]
+
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_malformed_bodies(scratch: Site, body: bytes) -> None:
-    for path in ("/api/issues", "/api/categories", "/api/companies"):
-        answer = scratch.request(path, method="POST", body=body, token="valid")
-        assert assert_refused(answer, 422) == MALFORMED
-    for method, path in (
-        *(("POST", f"/api/v1/{kind}") for kind in ("tickets", "customers", "tags")),
-        *(("PATCH", f"/api/v1/{kind}/1") for kind in ("tickets", "customers", "tags")),
-        *(("PUT", "/api/v1/tickets/1"), ("POST", "/api/v1/tickets/1/messages")),
-    ):
-        assert assert_refused(scratch.as_acme(path, method=method, body=body), 400) == EMPTY
+    answer = scratch.request("/api/issues", method="POST", body=body, token="valid")
+    assert assert_refused(answer, 422) == MALFORMED
+    answer = scratch.as_acme("/api/v1/tickets/1", method="PATCH", body=body)
+    assert assert_refused(answer, 400) == EMPTY
 
 
 @pytest.mark.parametrize("body", MALFORMED_FORMS)
@@ -50,13 +44,6 @@ def test_malformed_forms(scratch: Site, body: bytes) -> None:
     answer = scratch.request("/api/issues", token="valid", **options)
     assert assert_refused(answer, 422) == MALFORMED
     assert assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400) == EMPTY
-
-
-@pytest.mark.parametrize("body", ODD_FORMS)
-def test_odd_forms(scratch: Site, body: bytes) -> None:
-    options: dict[str, Any] = {"method": "POST", "body": body, "content_type": FORM}
-    assert_refused(scratch.request("/api/issues", token="valid", **options), 422)
-    assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400, 422)
 
 
 @pytest.mark.parametrize("text", UNSTORABLE)
@@ -129,18 +116,19 @@ def test_an_empty_body_has_no_type(scratch: Site, content_type: str) -> None:
     assert assert_refused(scratch.as_acme("/api/v1/tickets", **options), 400) == EMPTY
 
 
-@pytest.mark.parametrize("path", ["/api/issues", "/api/v1/tickets", "/api/v1/tags"])
 @pytest.mark.parametrize(
     ("start", "content_type"),
-    [(b'{"name": "', "application/json"), (b"[" * 1000, "application/json"), (b"name=", FORM)],
+    [(b"[" * 1000, "application/json"), (b"name=", FORM)],
 )
-@pytest.mark.parametrize("placement", ["header", "payload"])
-def test_413(scratch: Site, path: str, start: bytes, content_type: str, placement: str) -> None:
+def test_413(scratch: Site, start: bytes, content_type: str) -> None:
     body = start + b"x" * 3_000_000
-    token = "valid" if placement == "header" else None
-    answer = scratch.as_acme(path, method="POST", body=body, content_type=content_type, token=token)
     # A token in a body that is too large is not looked for.
-    assert_refused(answer, 413 if token else 401)
+    for token, status in (("valid", 413), (None, 401)):
+        for path in ("/api/issues", "/api/v1/tickets"):
+            answer = scratch.as_acme(
+                path, method="POST", body=body, content_type=content_type, token=token
+            )
+            assert_refused(answer, status)
 
 
 def test_too_many_fields(scratch: Site) -> None:
@@ -187,15 +175,6 @@ def test_lengths_that_are_none(scratch: Site, length: str) -> None:
     assert (status, set(body)) == (400, {"message"})
 
 
-def test_a_vanished_client_leaves_nothing_behind(scratch: Site, scratch_database_url: str) -> None:
-    with scratch.open() as connection:
-        connection.sendall(head(scratch, "/api/companies", 500) + b'{"name": "vanished-client"}')
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    time.sleep(0.5)
-    assert scratch.request("/api/companies").status == 200
-    assert probe(["holds", "vanished-client"], database_url=scratch_database_url) == [[]]
-
-
 @pytest.mark.parametrize("host", HOSTS)
 def test_hosts_that_are_not_ours(scratch: Site, host: str) -> None:
     token = scratch.tokens["valid"].encode()
@@ -235,10 +214,9 @@ def test_no_log_line_shows_a_token(scratch: Site) -> None:
 
 
 def test_a_new_start_brings_back_what_clients_changed(
-    tmp_path: Path, new_database: NewDatabase
+    tmp_path: Path, new_seeded: NewSeeded
 ) -> None:
-    url = new_database()
-    manage("demo", "--no-serve", database_url=url)
+    url = new_seeded().url
     seeded = probe(["rows"], database_url=url)
     with serve(tmp_path, url) as (site, _):
         chat = site.credentials["chat"]

@@ -1,31 +1,21 @@
-"""Tokens where none should be, and values that are none."""
+"""Tokens in every placement, and headers that are no token."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.hostile.cases import (
-    AUTHORIZATIONS,
-    BODY_TOKENS,
-    FORM,
-    MULTIPART,
-    PART,
-    PLAIN,
-    QUERY_TOKENS,
-)
+from tests.hostile.cases import AUTHORIZATIONS, FORM
 
 from .help_desk import MESSAGE, TICKET
 from .hostile import (
     PLACES,
-    UNAUTHENTICATED,
     assert_refused,
     send,
-    with_token,
 )
 from .support import Site, probe
 from .test_issue_tracker_writes import ISSUE
+
+pytestmark = pytest.mark.servers
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -69,23 +59,6 @@ def test_a_token_in_a_body_is_never_stored_or_echoed(
     assert probe(["holds", token, "api_token"], database_url=scratch_database_url) == [[]]
 
 
-def test_nothing_but_a_token_is_an_empty_body(scratch: Site) -> None:
-    answer = send(scratch, "payload", "/api/v1/tags", {})
-    assert assert_refused(answer, 400, 422)
-    assert "errors" in assert_refused(send(scratch, "payload", "/api/companies", {}), 422)
-
-
-def test_a_malformed_body_holds_no_token(scratch: Site) -> None:
-    token = scratch.tokens["valid"].encode()
-    for body in (b'{"api_token": "%s"', b'["%s"]', b'"%s"', b'{"api_token": ["%s"]}'):
-        answer = scratch.request("/api/companies", method="POST", body=body % token)
-        assert assert_refused(answer, 401) == UNAUTHENTICATED
-    answer = scratch.request(
-        "/api/companies", method="POST", body=PART % token, content_type=MULTIPART
-    )
-    assert assert_refused(answer, 401) == UNAUTHENTICATED
-
-
 def test_a_repeated_token_key_is_malformed(scratch: Site) -> None:
     token = scratch.tokens["valid"].encode()
     twice = b'{"name": "x", "api_token": "%s", "api_token": "%s"}' % (token, token)
@@ -101,40 +74,6 @@ def test_a_repeated_token_key_is_malformed(scratch: Site) -> None:
     assert assert_refused(answer, 400, 422)
 
 
-@pytest.mark.parametrize("path", ["/api/companies", "/api/v1/tags"])
-def test_400_with_two_tokens(scratch: Site, path: str) -> None:
-    tokens = scratch.tokens
-    body = with_token(scratch, {"name": "x"}, "read_only")
-    for url in (path, f"{path}?api_token={tokens['valid']}"):
-        options = {"method": "POST", "client": "acme", "json": body}
-        token = "valid" if url == path else None
-        answer = scratch.request(url, token=token, **options)
-        assert set(assert_refused(answer, 400)) == {"message"}
-        assert not any(token in answer.text for token in tokens.values())
-
-
-def test_the_same_token_twice_is_one(scratch: Site) -> None:
-    answer = scratch.request(
-        "/api/companies", method="POST", json=with_token(scratch, {"name": "x"}), token="valid"
-    )
-    assert answer.status == 201
-
-
-@pytest.mark.parametrize("token", BODY_TOKENS)
-def test_tokens_in_bodies_that_open_nothing(scratch: Site, token: str) -> None:
-    for path in ("/api/companies", "/api/v1/tags"):
-        body = with_token(scratch, {"name": "x"}, token)
-        answer = scratch.request(path, method="POST", json=body, client="acme")
-        assert assert_refused(answer, 401) == UNAUTHENTICATED
-
-
-@pytest.mark.parametrize("token", [None, 5, True, [], ["x"], {"a": "b"}])
-def test_tokens_in_bodies_that_are_no_texts(scratch: Site, token: Any) -> None:
-    body = {"name": "x", "api_token": token}
-    answer = scratch.request("/api/companies", method="POST", json=body)
-    assert assert_refused(answer, 401) == UNAUTHENTICATED
-
-
 @pytest.mark.parametrize("value", AUTHORIZATIONS)
 def test_headers_that_open_nothing(scratch: Site, value: str) -> None:
     headers = [("Authorization", value), ("Hs-Client-Id", "acme")]
@@ -145,22 +84,6 @@ def test_headers_that_open_nothing(scratch: Site, value: str) -> None:
     twice = [("Authorization", f"Bearer {token}")] * 2
     answer = scratch.request("/api/companies", method="POST", json={"name": "x"}, headers=twice)
     assert assert_refused(answer, 400, 401)
-
-
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"api_token": "x"}', b"\xff", b"x" * 100])
-@pytest.mark.parametrize("path", ["/api/issues", "/api/issues/1", "/api/companies"])
-def test_who_reads_may_send_anything(scratch: Site, path: str, body: bytes) -> None:
-    for content_type in ("application/json", FORM, PLAIN, MULTIPART):
-        answer = scratch.request(path, body=body, content_type=content_type)
-        assert (answer.status, answer.text) == (200, scratch.request(path).text)
-
-
-@pytest.mark.parametrize("token", QUERY_TOKENS)
-def test_queries_that_open_nothing(scratch: Site, token: str) -> None:
-    for path in ("/api/companies", "/api/v1/tags"):
-        answer = scratch.request(f"{path}?api_token={token}", method="POST", json={"name": "x"})
-        assert assert_refused(answer, 401) == UNAUTHENTICATED
-    assert "Set-Cookie" not in answer.headers
 
 
 def test_method_overrides_do_not_count(scratch: Site) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from .support import INVALID, Site, probe
 
+pytestmark = pytest.mark.servers
+
 ISSUE = {
     "id": 1,
     "name": "Long waiting times in Ashford",

@@ -10,6 +10,8 @@ import pytest
 from .support import FORM, Answer, Site, at_once
 from .test_issue_tracker_writes import DATE, REQUIRED, WRITE, assert_403, assert_dates, create
 
+pytestmark = pytest.mark.servers
+
 MALFORMED = {"message": "The request body is malformed."}
 BAD_EMAIL = ["Enter a valid email address."]
 TAKEN = ["This field must be unique."]

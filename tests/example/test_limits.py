@@ -1,15 +1,16 @@
-"""Limits: who is counted for what, and how a 429 looks."""
+"""Limits: client keys, what counts, and 429 answers, by a stopped clock."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
+from itertools import count, product
 
 import pytest
 
-from .support import FORM, Answer, Limit, Site, assert_whole_window, until_429
+from .conftest import Stopped
+from .support import FORM, Answer, Limit, Site, probe
+
+pytestmark = pytest.mark.servers
 
 TOO_MANY = {"message": "Too Many Attempts."}
 UNAUTHENTICATED = {"message": "Unauthenticated."}
@@ -17,144 +18,121 @@ MONTH = {"start": "2021-09-01", "end": "2021-09-30"}
 THROTTLED = Limit(5, 60)
 REPORTS = Limit(10, 5)
 REFUSALS = Limit(100, 60)
-"""Refused tokens of one address."""
+"""Rejected tokens of one address."""
 
 
-def assert_429(answer: Answer, limit: Limit) -> None:
+def assert_429(answer: Answer, limit: Limit, now: int) -> int:
+    """Assert that an answer is a 429 of this limit, and return its ``Retry-After``."""
     assert (answer.status, answer.json()) == (429, TOO_MANY)
     headers = answer.headers
-    wait, reset = int(headers["Retry-After"]), int(headers["X-RateLimit-Reset"])
+    wait = int(headers["Retry-After"])
     assert 1 <= wait <= limit.seconds
-    latest, earliest = (math.ceil(reset - at) for at in (answer.asked_at, answer.answered_at))
-    assert max(1, earliest) <= wait <= max(1, latest)
+    assert int(headers["X-RateLimit-Reset"]) == now + wait
     number = str(limit.number)
     assert (headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]) == (number, "0")
     assert "no-store" in headers["Cache-Control"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "WWW-Authenticate" not in headers
+    return wait
 
 
-def counts(answers: list[Answer]) -> list[tuple[int, str | None, str | None]]:
-    """Return status, limit and what is left of it."""
-    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining")
-    return [(answer.status, *(answer.headers[name] for name in names)) for answer in answers]
+def assert_counted_down(answers: list[Answer], status: int, limit: Limit) -> None:
+    """Assert that the answers are those of one whole window."""
+    names = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")
+    found = [(answer.status, *(answer.headers[name] for name in names)) for answer in answers]
+    left = range(limit.number - 1, -1, -1)
+    assert found == [(status, str(limit.number), str(number), None, None) for number in left]
 
 
-# --- The address that is there to be asked too often -------------------------------------------
+# --- The throttled endpoint --------------------------------------------------------------------
 
 
-def ask_throttled(asker: Site) -> Answer:
-    return asker.request("/api/throttled")
+def test_five_requests_a_minute(stopped: Stopped) -> None:
+    site, clock, _ = stopped
+    for _ in range(2):
+        answers = [site.request("/api/throttled") for _ in range(5)]
+        assert_counted_down(answers, 200, THROTTLED)
+        assert [answer.json() for answer in answers] == [{"message": "You were let through."}] * 5
+        wait = assert_429(site.request("/api/throttled"), THROTTLED, clock.now)
+        clock.go_on(wait - 1)
+        assert assert_429(site.request("/api/throttled"), THROTTLED, clock.now) == 1
+        assert site.request("/api/issues").status == 200
+        assert site.from_new_address().request("/api/throttled").status == 200
+        clock.go_on(1)
 
 
-def test_five_requests_a_minute(site: Site) -> None:
-    *passed, refused = until_429(lambda: ask_throttled(site), THROTTLED)
-    assert counts(passed[-5:]) == [(200, "5", str(left)) for left in (4, 3, 2, 1, 0)]
-    assert_whole_window([*passed, refused], THROTTLED)
-    for answer in passed:
-        assert answer.json() == {"message": "You were let through."}
-        assert answer.headers["X-RateLimit-Reset"] is None
-        assert answer.headers["Retry-After"] is None
-    assert_429(refused, THROTTLED)
-
-
-def test_another_address_is_another_client(site: Site) -> None:
-    until_429(lambda: ask_throttled(site), THROTTLED)
-    assert ask_throttled(site.from_new_address()).status == 200
-
-
-def test_headers_make_no_new_client(site: Site) -> None:
+def test_headers_make_no_new_client(stopped: Stopped) -> None:
     numbers = count(1)
 
     def call() -> Answer:
         address = f"10.0.0.{next(numbers)}"
         headers = {"X-Forwarded-For": address, "X-Real-IP": address, "Forwarded": f"for={address}"}
-        return site.request("/api/throttled", headers=headers)
+        return stopped.site.request("/api/throttled", headers=headers)
 
-    assert_whole_window(until_429(call, THROTTLED), THROTTLED)
+    assert_counted_down([call() for _ in range(5)], 200, THROTTLED)
+    assert_429(call(), THROTTLED, stopped.clock.now)
 
 
-def test_a_user_is_one_client_wherever_it_comes_from(site: Site) -> None:
+def test_a_user_is_one_client_wherever_it_comes_from(stopped: Stopped) -> None:
     def call() -> Answer:
-        return site.from_new_address().request("/api/throttled", token="other_user")
+        return stopped.site.from_new_address().request("/api/throttled", token="other_user")
 
-    assert_429(until_429(call, THROTTLED)[-1], THROTTLED)
-
-
-def test_other_endpoints_are_not_affected(site: Site) -> None:
-    until_429(lambda: ask_throttled(site), THROTTLED)
-    assert site.request("/api/issues").status == 200
+    stopped.clock.go_on(THROTTLED.seconds)
+    assert_counted_down([call() for _ in range(5)], 200, THROTTLED)
+    assert_429(call(), THROTTLED, stopped.clock.now)
 
 
 # --- Everything else ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/issues", "/api/issues/1", "/api/user", "/api/v1/tickets", "/api/v1/tags/1"]
-)
-def test_ordinary_answers_say_how_many_are_left(site: Site, path: str) -> None:
-    first, second = (site.as_acme(path).headers for _ in range(2))
-    assert first["X-RateLimit-Limit"] == second["X-RateLimit-Limit"] == "6000"
-    assert 0 < int(second["X-RateLimit-Remaining"]) < 6000
-    assert first["X-RateLimit-Reset"] is None
-    assert first["Retry-After"] is None
+def test_ordinary_answers_say_how_many_are_left(stopped: Stopped) -> None:
+    stopped.clock.go_on(60)
+    paths = ["/api/issues", "/api/issues/1", "/api/user", "/api/v1/tickets", "/api/v1/tags/1"]
+    answers = [stopped.site.as_acme(path) for path in paths]
+    found = [
+        (answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"])
+        for answer in answers
+    ]
+    assert found == [("6000", str(5999 - number)) for number in range(5)]
+    for answer in answers:
+        assert answer.headers["X-RateLimit-Reset"] is None
+        assert answer.headers["Retry-After"] is None
 
 
 # --- Reports -----------------------------------------------------------------------------------
 
 
-def ask(site: Site, name: str, token: str) -> Answer:
-    return site.as_acme(f"/api/v1/reports/{name}", method="POST", json=MONTH, token=token)
-
-
 @pytest.mark.parametrize("name", ["channels", "performance"])
-def test_ten_reports_in_five_seconds(site: Site, new_tokens: Iterator[str], name: str) -> None:
-    token = next(new_tokens)
+def test_ten_reports_in_five_seconds(stopped: Stopped, name: str) -> None:
+    """By token and report; invalid requests count as well."""
+    site, clock, url = stopped
+    token, another = probe(*[["issue", ["reports:read"]]] * 2, database_url=url)
 
-    def call() -> Answer:
-        return ask(site, name, token)
+    def ask(token: str = token, name: str = name, **values: str) -> Answer:
+        path = f"/api/v1/reports/{name}"
+        return site.as_acme(path, method="POST", json={**MONTH, **values}, token=token)
 
-    refused = until_429(call, REPORTS)[-1]
-    assert_429(refused, REPORTS)
-    # A window has begun once it is over, which is what Retry-After promises.
-    time.sleep(int(refused.headers["Retry-After"]))
-    *passed, refused = until_429(call, REPORTS)
-    expected = [(200, "10", str(left)) for left in range(9, -1, -1)]
-    assert counts(passed[:1]) == expected[:1]
-    assert counts(passed[-10:]) == expected
-    assert_whole_window([*passed, refused], REPORTS)
-    assert_429(refused, REPORTS)
-
-
-def test_each_report_has_a_counter_of_its_own(site: Site, new_tokens: Iterator[str]) -> None:
-    token = next(new_tokens)
-    until_429(lambda: ask(site, "channels", token), REPORTS)
-    assert counts([ask(site, "performance", token)]) == [(200, "10", "9")]
+    for values, status in (({}, 200), ({"start": "x"}, 422)):
+        assert_counted_down([ask(**values) for _ in range(10)], status, REPORTS)
+        wait = assert_429(ask(), REPORTS, clock.now)
+        assert assert_429(ask(**values), REPORTS, clock.now) == wait
+        other = {"channels": "performance", "performance": "channels"}[name]
+        for answer in (ask(name=other), ask(token=another)):
+            assert answer.status == 200
+            assert answer.headers["X-RateLimit-Remaining"] == "9"
+        # Both counters begin with the first request of this round.
+        clock.go_on(REPORTS.seconds)
 
 
-def test_each_token_has_a_counter_of_its_own(site: Site, new_tokens: Iterator[str]) -> None:
-    first, second = next(new_tokens), next(new_tokens)
-    until_429(lambda: ask(site, "channels", first), REPORTS)
-    assert counts([ask(site, "channels", second)]) == [(200, "10", "9")]
-
-
-def test_what_is_invalid_counts_as_well(site: Site, new_tokens: Iterator[str]) -> None:
-    token = next(new_tokens)
-
-    def call() -> Answer:
-        path = "/api/v1/reports/channels"
-        return site.as_acme(path, method="POST", json={"start": "x"}, token=token)
-
-    *passed, refused = until_429(call, REPORTS)
-    assert {answer.status for answer in passed} == {422}
-    assert_429(refused, REPORTS)
-
-
-# --- Refused tokens ----------------------------------------------------------------------------
+# --- Rejected tokens ---------------------------------------------------------------------------
 
 
 def by_header(asker: Site, token: str) -> Answer:
     return asker.request("/api/v1/tags", token=token, client="acme")
+
+
+def by_header_where_none_is_needed(asker: Site, token: str) -> Answer:
+    return asker.request("/api/issues/1", token=token)
 
 
 def by_query(asker: Site, token: str) -> Answer:
@@ -166,68 +144,42 @@ def by_json(asker: Site, token: str) -> Answer:
 
 
 def by_form(asker: Site, token: str) -> Answer:
-    body = f"name=x&api_token={token}".encode()
-    return asker.request("/api/v1/tags", method="POST", body=body, content_type=FORM)
+    body = f"color=x&api_token={token}".encode()
+    options = {"method": "POST", "body": body, "content_type": FORM}
+    return asker.request("/api/v1/tags", client="acme", **options)
 
 
-PLACEMENTS = [by_header, by_query, by_json, by_form]
 Placement = Callable[[Site, str], Answer]
+PLACEMENTS: list[Placement] = [
+    *(by_header, by_header_where_none_is_needed, by_query, by_json, by_form)
+]
 
 
-@pytest.mark.parametrize("place", PLACEMENTS)
-@pytest.mark.parametrize("token", ["cn_unknown", "garbage", "expired", "revoked"])
-def test_100_refused_tokens_a_minute(site: Site, place: Placement, token: str) -> None:
-    text = site.tokens.get(token, token)
-    *passed, refused = until_429(lambda: place(site, text), REFUSALS)
-    assert_whole_window([*passed, refused], REFUSALS)
-    for answer in passed:
+def test_100_rejected_tokens_a_minute(stopped: Stopped) -> None:
+    """Every placement and every kind of unusable token counts, and all in one counter."""
+    site = stopped.site
+    texts = ["cn_unknown", "garbage", site.tokens["expired"], site.tokens["revoked"]]
+    ways = list(product(PLACEMENTS, texts))
+    for place, text in ways * (REFUSALS.number // len(ways)):
+        answer = place(site, text)
         assert (answer.status, answer.json()) == (401, UNAUTHENTICATED)
-    assert_429(refused, REFUSALS)
+    for place, text in ways:
+        assert_429(place(site, text), REFUSALS, stopped.clock.now)
 
 
-def test_placements_and_kinds_share_the_counter(site: Site) -> None:
-    number = count()
-
-    def call() -> Answer:
-        turn = next(number)
-        kinds = ["garbage", site.tokens["expired"], "cn_x", site.tokens["revoked"], "cn_unknown"]
-        return PLACEMENTS[turn % 4](site, kinds[turn % 5])
-
-    assert_whole_window(until_429(call, REFUSALS), REFUSALS)
-
-
-def test_a_valid_token_works_past_the_limit(site: Site) -> None:
-    until_429(lambda: by_header(site, "garbage"), REFUSALS)
-    valid = site.tokens["valid"]
-    assert by_header(site, valid).status == 200
-    assert by_query(site, valid).status == 200
-    assert by_json(site, valid).status == 422
-    assert site.request("/api/issues", token="valid").status == 200
-
-
-def test_what_needs_no_token_works_past_the_limit(site: Site) -> None:
-    until_429(lambda: by_header(site, "garbage"), REFUSALS)
+def test_100_rejected_tokens_keep_out_no_valid_one(stopped: Stopped) -> None:
+    site, valid = stopped.site, stopped.site.tokens["valid"]
+    assert {by_header(site, "garbage").status for _ in range(REFUSALS.number)} == {401}
+    assert_429(by_header(site, "garbage"), REFUSALS, stopped.clock.now)
+    assert [place(site, valid).status for place in PLACEMENTS] == [200, 200, 200, 422, 422]
     assert site.request("/api/issues").status == 200
     answer = site.request("/api/user")
     assert (answer.status, answer.json()) == (401, UNAUTHENTICATED)
-
-
-def test_refusals_of_one_address_are_not_another_s(site: Site) -> None:
-    until_429(lambda: by_header(site, "garbage"), REFUSALS)
     assert by_header(site.from_new_address(), "garbage").status == 401
 
 
-@pytest.mark.parametrize("path", ["/api/user", "/api/v1/tags"])
-def test_requests_without_a_token_do_not_count(site: Site, path: str) -> None:
-    answers = [site.request(path, client="acme") for _ in range(2 * REFUSALS.number + 5)]
-    assert {answer.status for answer in answers} == {401}
-    assert by_header(site, "garbage").status == 401
-
-
-def test_public_reading_with_a_refused_token_counts(site: Site) -> None:
-    def call() -> Answer:
-        return site.request("/api/issues/1", token="garbage")
-
-    *passed, refused = until_429(call, REFUSALS)
-    assert {answer.status for answer in passed} == {401}
-    assert_429(refused, REFUSALS)
+def test_requests_without_a_token_do_not_count(stopped: Stopped) -> None:
+    for path in ("/api/user", "/api/v1/tags"):
+        answers = [stopped.site.request(path, client="acme") for _ in range(51)]
+        assert {answer.status for answer in answers} == {401}
+    assert by_header(stopped.site, "garbage").status == 401

@@ -13,6 +13,8 @@ from .help_desk import EMPTY, OTHER, REQUIRED
 from .support import Answer, Site, probe
 from .test_help_desk import every
 
+pytestmark = pytest.mark.servers
+
 REPORTS = ["channels", "performance"]
 START, END = "2021-09-02", "2021-09-30"
 NO_DATE = ["This is not a valid date."]

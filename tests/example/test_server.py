@@ -12,8 +12,10 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
-from .conftest import NewDatabase
-from .support import Answer, Site, end, manage, probe, serve, wait_for
+from .conftest import NewSeeded
+from .support import Answer, Site, end, manage, serve, wait_for
+
+pytestmark = [pytest.mark.servers, pytest.mark.frameworks]
 
 PUBLIC = [
     *("/api/issues", "/api/issues/1", "/api/categories", "/api/categories/1"),
@@ -26,18 +28,11 @@ OF_CLIENT = [
     *("/api/v1/webhook", "/api/v1/webhook/logs"),
 ]
 WITH_TOKEN = ["/api/user", "/api/companies/1/users", "/api/webhooks", *OF_CLIENT]
-READ_ONLY = ["/api/user", "/api/v1/webhook/logs"]
 ALONE = ["/api/user", "/api/v1/webhook"]
 NUMBERED = [path for path in [*PUBLIC, *WITH_TOKEN] if path[-1].isdigit()]
 LISTS = [path for path in [*PUBLIC, *WITH_TOKEN] if path not in [*ALONE, *NUMBERED]]
 WITHOUT_DATABASE = "/api/user"
 """Without a token; a server that ends might not have closed the database after its answer."""
-ABILITIES = {
-    "tickets": "tickets:read",
-    "customers": "customers:read",
-    "tags": "tags:read",
-    "webhook": "webhooks:read",
-}
 MISSING = [
     *("/api/issues/121", "/api/issues/0", "/api/categories/13", "/api/companies/5"),
     f"/api/issues/{10**19}",
@@ -60,14 +55,6 @@ def assert_message(answer: Answer, status: int, message: str) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", [*PUBLIC, *WITH_TOKEN])
-def test_200(site: Site, path: str) -> None:
-    answer = site.as_acme(path)
-    assert answer.status == 200
-    assert answer.json()
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-
 @pytest.mark.parametrize("path", PUBLIC)
 def test_200_without_a_token(site: Site, path: str) -> None:
     assert site.request(path).text == site.request(path, token="valid").text
@@ -82,7 +69,7 @@ def test_200_with_a_token_in_the_query(site: Site, path: str) -> None:
     assert site.tokens["read_only"] not in answer.text
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/xml", "garbage", "*/*"])
+@pytest.mark.parametrize("accept", ["text/html", "garbage"])
 def test_json_whatever_is_accepted(site: Site, accept: str) -> None:
     for path in ("/api/issues/1", "/api/v1/tags"):
         assert site.as_acme(path, headers={"Accept": accept}).json()
@@ -93,39 +80,6 @@ def test_head_says_what_get_says(site: Site, path: str) -> None:
     head, get = site.as_acme(path, method="HEAD"), site.as_acme(path)
     assert (head.status, head.text) == (200, "")
     assert head.headers["Content-Length"] == str(len(get.text.encode()))
-
-
-@pytest.mark.parametrize("path", WITH_TOKEN)
-def test_401_without_a_token(site: Site, path: str) -> None:
-    answer = site.request(path, client="acme")
-    assert_message(answer, 401, "Unauthenticated.")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
-
-
-@pytest.mark.parametrize("path", WITH_TOKEN)
-@pytest.mark.parametrize("token", ["expired", "revoked", "cn_unknown", "unknown"])
-def test_401_with_a_token_that_opens_nothing(site: Site, path: str, token: str) -> None:
-    answer = site.request(path, token=token, client="acme")
-    assert_message(answer, 401, "Unauthenticated.")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
-
-
-@pytest.fixture(scope="session")
-def lacking(site_server: Site, site_database_url: str) -> dict[str, str]:
-    """Ability to a token that has all others."""
-    every = {"issues:write", "tickets:write", *ABILITIES.values()}
-    calls = [["issue", sorted(every - {ability})] for ability in ABILITIES.values()]
-    tokens = probe(*calls, database_url=site_database_url)
-    return dict(zip(ABILITIES.values(), tokens, strict=True))
-
-
-@pytest.mark.parametrize("path", OF_CLIENT)
-def test_403_without_the_ability(site: Site, lacking: dict[str, str], path: str) -> None:
-    needed = ABILITIES[path.split("/")[3]]
-    answer = site.request(path, token=lacking[needed], client="acme")
-    assert_message(answer, 403, "This action is unauthorized.")
-    challenge = answer.headers["WWW-Authenticate"]
-    assert challenge == f'Bearer realm="api", error="insufficient_scope", scope="{needed}"'
 
 
 @pytest.mark.parametrize("path", MISSING)
@@ -164,55 +118,11 @@ def test_404_outside_the_apis_is_a_page(site: Site, path: str) -> None:
     assert answer.headers["Content-Type"].startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        *[(path, "GET, POST") for path in [*LISTS, *ALONE] if path not in READ_ONLY],
-        *[(path, "GET") for path in READ_ONLY],
-        *[(path, "GET, PUT, DELETE") for path in PUBLIC if path in NUMBERED],
-        *[(f"/api/v1/{name}/1", "GET, PUT, PATCH, DELETE") for name in ("tickets", "customers")],
-        ("/api/v1/tags/1", "GET, PATCH, DELETE"),
-        ("/api/v1/tickets/1/messages/1", "GET"),
-        ("/api/webhooks/1", "GET, PUT, DELETE"),
-    ],
-)
-@pytest.mark.parametrize("with_token", [True, False])
-def test_405(site: Site, path: str, allowed: str, with_token: bool) -> None:
-    known = {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW", "CONNECT"}
-    for method in known - set(allowed.split(", ")):
-        credentials = {"token": "valid", "client": "acme"} if with_token else {}
-        answer = site.request(path, method=method, body=b"{", **credentials)
-        assert_message(answer, 405, "Method not allowed.")
-        assert answer.headers["Allow"] == f"{allowed}, HEAD, OPTIONS"
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        *[(f"/api/{path}", "POST") for path in ("issues/1/close", "issues/1/subscriptions")],
-        *[(f"/api/{path}", "POST") for path in ("categories/1/subscriptions", "exports")],
-        *[(f"/api/v1/reports/{report}", "POST") for report in ("channels", "performance")],
-        ("/api/companies/1/users/1", "DELETE"),
-    ],
-)
-def test_405_where_nothing_can_be_read(site: Site, path: str, allowed: str) -> None:
-    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - {allowed}:
-        answer = site.request(path, method=method)
-        assert (answer.status, answer.headers["Allow"]) == (405, f"{allowed}, OPTIONS")
-
-
 @pytest.mark.parametrize("path", ["/api/issues/1", "/api/user"])
 @pytest.mark.parametrize("method", ["POST", "TRACE", "BREW"])
 def test_405_comes_before_401(site: Site, path: str, method: str) -> None:
     answer = site.request(path, method=method, headers={"Content-Length": "0"})
     assert_message(answer, 405, "Method not allowed.")
-
-
-@pytest.mark.parametrize("path", ["/api/user", "/api/v1/tickets"])
-def test_400_with_two_tokens(site: Site, path: str) -> None:
-    answer = site.as_acme(f"{path}?api_token={site.tokens['read_only']}")
-    assert answer.status == 400
-    assert set(answer.json()) == {"message"}
 
 
 # --- The site's own pages ---------------------------------------------------------------------
@@ -320,26 +230,19 @@ def test_links_name_the_host_that_was_asked(site: Site) -> None:
     assert f'"http://localhost:{port}/api/companies?per_page=1&page=2"' in text
 
 
-def test_a_second_server_at_the_same_port_leaves_the_first_alone(
-    tmp_path: Path, new_database: NewDatabase
+def test_ctrl_c_ends_it_quietly_with_a_connection_open(
+    tmp_path: Path, new_seeded: NewSeeded
 ) -> None:
-    url = new_database()
+    """A second server at the same port has not disturbed the first."""
+    url = new_seeded().url
     with serve(tmp_path, url) as (site, process):
         port = site.base_url.rpartition(":")[2]
         second = manage("demo", "--port", port, database_url=url, check=False)
         assert second.returncode == 1
-        assert site.request(WITHOUT_DATABASE).status == 401
-        assert end(process, signal.SIGTERM) == 0
-        assert "Traceback" not in site.log.read_text()
-
-
-def test_ctrl_c_ends_it_quietly_with_a_connection_open(
-    tmp_path: Path, new_database: NewDatabase
-) -> None:
-    with serve(tmp_path, new_database()) as (site, process):
         connection = site.connect()
         connection.request("GET", WITHOUT_DATABASE)
-        connection.getresponse().read()
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (401, b'{"message":"Unauthenticated."}')
         assert end(process, signal.SIGINT) == 0
         connection.close()
         assert "Traceback" not in site.log.read_text()

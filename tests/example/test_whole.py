@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
 from itertools import cycle
 from typing import Any, NamedTuple
 
 import pytest
 
-from .help_desk import MESSAGE, TICKET
-from .support import JSON, ROOT, Answer, Limit, Site, probe, serve, until_429, wait_for
-from .test_issue_tracker_writes import ISSUE
-from .test_limits import REFUSALS, REPORTS, THROTTLED
+from .conftest import Stopped
+from .help_desk import EMPTY, MESSAGE, TICKET
+from .hostile import MALFORMED
+from .support import INVALID, JSON, ROOT, Answer, Limit, Site, probe, wait_for
+from .test_issue_tracker_writes import FORBIDDEN, ISSUE
+from .test_limits import REFUSALS, REPORTS, THROTTLED, TOO_MANY, UNAUTHENTICATED
+
+pytestmark = [pytest.mark.servers, pytest.mark.frameworks]
 
 COMPANY = {"name": "Elm Street Bakery"}
 CATEGORY = {"name": "Bread", "company_id": 1}
@@ -312,44 +315,25 @@ class Walk:
             if limit := LIMITS.get(row.path):
                 self.ask_too_often(row, limit)
         sender = self.site.from_new_address()
+        for _ in range(REFUSALS.number):
+            self.ask(401, "refused", "GET", "/api/user", None, UNKNOWN, sender=sender)
         for row in TABLE:
-            self.ask_refused_too_often(row, sender)
+            step = ("refused too often", row.method, row.path, row.body, UNKNOWN)
+            self.ask(429, *step, sender=sender)
         self.ask(200, "valid", "GET", "/api/user", token=self.tokens[0], sender=sender)
 
     def ask_too_often(self, row: Row, limit: Limit) -> None:
-        """Send requests until one is refused."""
+        """Send as many requests as the limit allows, and one more."""
         token = None if row.needs is None else next(self.next_token[row.kind])
         sender = self.site.from_new_address()
-        step = ("in time", row.method, row.path, row.body, token)
-        until_429(lambda: self.ask(200, *step, sender=sender), limit)
-        self.expect_instead(429)
-
-    def ask_refused_too_often(self, row: Row, sender: Site) -> None:
-        """Send a refused token from where there were too many, again if a window ended before."""
-        end = self.refuse_too_often(sender)
-        step = ("refused too often", row.method, row.path, row.body, UNKNOWN)
-        answer = self.ask(429, *step, sender=sender)
-        if answer.status != 429 and answer.answered_at >= end:
-            self.expect_instead(401)
-            self.ask_refused_too_often(row, sender)
-
-    def refuse_too_often(self, sender: Site) -> int:
-        """Send a refused token until it is one too many; return when it is not any more."""
-        places = cycle(PLACES[:2])
-        step = ("refused", "GET", "/api/user", None, UNKNOWN)
-        refused = until_429(lambda: self.ask(401, *step, next(places), sender=sender), REFUSALS)[-1]
-        self.expect_instead(429)
-        return int(refused.headers["X-RateLimit-Reset"])
-
-    def expect_instead(self, status: int) -> None:
-        """Say of the last step that it should have been answered otherwise."""
-        self.steps[-1] = dataclasses.replace(self.steps[-1], expected=status)
+        for status in [200] * limit.number + [429]:
+            self.ask(status, "in time", row.method, row.path, row.body, token, sender=sender)
 
 
 @pytest.fixture(scope="module")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database of the walk's own."""
-    return f"sqlite:///{tmp_path_factory.mktemp('whole') / 'db.sqlite3'}"
+def database_url(stopped_server: Stopped) -> str:
+    """The database that the walk changes."""
+    return stopped_server.database_url
 
 
 @pytest.fixture(scope="module")
@@ -361,27 +345,25 @@ def endpoints(database_url: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def walk(
-    tmp_path_factory: pytest.TempPathFactory, database_url: str, endpoints: dict[str, list[str]]
-) -> Iterator[Walk]:
+def walk(stopped_server: Stopped, database_url: str, endpoints: dict[str, list[str]]) -> Walk:
     """The whole walk, once."""
-    with serve(tmp_path_factory.mktemp("whole-demo"), database_url) as (site, _):
-        calls = [["issue", ABILITIES]] * 40
-        calls += [["issue_to_chat_user"]] * 4
-        *tokens, powerless = probe(*calls, ["issue", []], database_url=database_url)
-        walk = Walk(site, tokens[:40], tokens[40:], powerless)
-        for row in TABLE:
-            walk.go(row)
-        for paths in endpoints.values():
-            # What the walk has deleted still has its methods.
-            rows = [row for row in TABLE if row.path in paths]
-            walk.ask_with_other_methods(paths[0], {row.method for row in rows}, rows[0].kind)
-        for path in NOWHERE:
-            for method in sorted(METHODS):
-                for token in (None, next(walk.next_token[API]), UNKNOWN):
-                    walk.ask(404, "no route", method, path, token=token, place="query")
-        walk.exhaust()
-        yield walk
+    stopped_server.clock.go_on(60)
+    calls = [["issue", ABILITIES]] * 40
+    calls += [["issue_to_chat_user"]] * 4
+    *tokens, powerless = probe(*calls, ["issue", []], database_url=database_url)
+    walk = Walk(stopped_server.site, tokens[:40], tokens[40:], powerless)
+    for row in TABLE:
+        walk.go(row)
+    for paths in endpoints.values():
+        # The walk has deleted some of the rows; their paths still have methods.
+        rows = [row for row in TABLE if row.path in paths]
+        walk.ask_with_other_methods(paths[0], {row.method for row in rows}, rows[0].kind)
+    for path in NOWHERE:
+        for method in sorted(METHODS):
+            for token in (None, next(walk.next_token[API]), UNKNOWN):
+                walk.ask(404, "no route", method, path, token=token, place="query")
+    walk.exhaust()
+    return walk
 
 
 def test_every_endpoint_and_method_is_walked(
@@ -423,13 +405,31 @@ def test_every_answer_is_json(walk: Walk) -> None:
         assert "<" not in step.answer.text, str(step)
 
 
-def test_every_refusal_has_a_message(walk: Walk) -> None:
+def message_of(step: Step) -> str:
+    """Return the message that a refusal has to have."""
+    is_help_desk = step.path.startswith("/api/v1/")
+    is_unreadable = " bytes of " in step.what
+    malformed = MALFORMED["message"]
+    return {
+        400: EMPTY["message"] if is_unreadable else "Send one API token, in one place.",
+        401: UNAUTHENTICATED["message"],
+        403: "The issue is closed." if "/issues/15" in step.path else FORBIDDEN["message"],
+        404: "Object not found" if is_help_desk else "Not found.",
+        405: "Method not allowed.",
+        413: "The request is too large.",
+        415: "Unsupported media type.",
+        422: malformed if is_unreadable else INVALID,
+        429: TOO_MANY["message"],
+    }[step.answer.status]
+
+
+def test_every_refusal_has_its_message(walk: Walk) -> None:
     for step in walk.steps:
         if step.answer.status >= 400:
             body = step.answer.json()
-            assert isinstance(body["message"], str), str(step)
-            assert body["message"], str(step)
-            assert set(body) == {"message"} | ({"errors"} & set(body)), str(step)
+            errors = step.answer.errors() if body["message"] == INVALID else None
+            expected = {"message": message_of(step), **({"errors": errors} if errors else {})}
+            assert body == expected, str(step)
 
 
 def test_every_answer_forbids_to_guess_its_type(walk: Walk) -> None:
@@ -437,11 +437,20 @@ def test_every_answer_forbids_to_guess_its_type(walk: Walk) -> None:
     assert set(headers) == {"nosniff"}
 
 
-def test_401_405_and_429_have_their_headers(walk: Walk) -> None:
-    wanted = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
+def test_each_challenge_says_what_is_missing(walk: Walk) -> None:
+    """No token, a wrong one, two, or no ability; no other answer has a challenge."""
+    needs = {(row.method, row.path): row.needs for row in TABLE}
     for step in walk.steps:
-        if header := wanted.get(step.answer.status):
-            assert step.answer.headers[header], str(step)
+        expected = None
+        if step.what == "two tokens":
+            expected = 'Bearer realm="api", error="invalid_request"'
+        if step.answer.status == 401:
+            error = "" if step.what == "no token" else ', error="invalid_token"'
+            expected = f'Bearer realm="api"{error}'
+        if step.what == "no ability":
+            scope = needs[step.method, step.path.partition("?")[0]]
+            expected = f'Bearer realm="api", error="insufficient_scope", scope="{scope}"'
+        assert step.answer.headers["WWW-Authenticate"] == expected, str(step)
 
 
 def test_no_answer_holds_a_token(walk: Walk) -> None:

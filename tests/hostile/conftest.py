@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.example import conftest as example
-from tests.example.support import Site, environment, manage, serve, serve_as_documented
+from tests.example.conftest import NewSeeded, Seeded
+from tests.example.support import Site, environment, serve, serve_as_documented
 
 INSIDE = Path(__file__).with_name("inside.py")
 LONG = bool(os.environ.get("TEST_HOSTILE_LONG"))
@@ -24,28 +25,24 @@ REQUIRED = bool(os.environ.get("TEST_REQUIRE_HOSTILE"))
 TIMEOUT = 3600 if LONG else 600
 """Seconds that a process may take to throw all its requests, on a busy machine."""
 
-new_database = example.new_database
+new_database, template = example.new_database, example.template
+new_seeded = example.new_seeded
 
 
 def examples(short: int) -> int:
-    """Return how many requests to make up: twenty times as many in the long form."""
+    """Return the number of generated requests: twenty times as many in the long form."""
     return 20 * short if LONG else short
 
 
-class Seeded(NamedTuple):
-    """A database with the rows of the demo, and the file that has its tokens."""
-
-    url: str
-    credentials: Path
+def effort(short: int) -> dict[str, Any]:
+    """Return settings of hypothesis: the short form sends the same requests in each run."""
+    return {"max_examples": examples(short), "derandomize": not LONG}
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory, new_database: example.NewDatabase) -> Seeded:
+def seeded(new_seeded: NewSeeded) -> Seeded:
     """The rows that requests within a process find, which are rolled back."""
-    credentials = tmp_path_factory.mktemp("hostile") / "credentials.json"
-    url = new_database()
-    manage("demo", "--no-serve", "--credentials", credentials, database_url=url)
-    return Seeded(url, credentials)
+    return new_seeded()
 
 
 Run = Callable[..., str]
@@ -78,21 +75,22 @@ def routes(inside: Run) -> list[tuple[str, list[str]]]:
     return [(template, methods) for template, methods in json.loads(inside("routes"))]
 
 
-Serve = Callable[[str, str], AbstractContextManager[Site]]
+Serve = Callable[..., AbstractContextManager[Site]]
 
 
 @pytest.fixture(scope="session")
-def serve_by(tmp_path_factory: pytest.TempPathFactory, new_database: example.NewDatabase) -> Serve:
-    """Serve the example with rows of its own: ``serve_by("gunicorn", "folder")``, or ``"demo"``."""
+def serve_by(tmp_path_factory: pytest.TempPathFactory, new_seeded: NewSeeded) -> Serve:
+    """Serve the example with its own rows: ``serve_by("gunicorn", "folder")``, or ``"demo"``."""
 
     @contextmanager
-    def serve_by(program: str, name: str) -> Iterator[Site]:
-        folder = tmp_path_factory.mktemp(name)
+    def serve_by(program: str, name: str, **options: Any) -> Iterator[Site]:
+        folder, seeded = tmp_path_factory.mktemp(name), new_seeded()
         if program == "demo":
-            with serve(folder, new_database()) as (site, _):
+            with serve(folder, seeded.url) as (site, _):
                 yield site
         else:
-            with serve_as_documented(program, folder, new_database()) as site:
+            options |= {"credentials": seeded.file}
+            with serve_as_documented(program, folder, seeded.url, **options) as site:
                 yield site
 
     return serve_by
@@ -122,5 +120,6 @@ def site(request: pytest.FixtureRequest) -> Site:
 @pytest.fixture(params=["gunicorn", "uvicorn", "demo"])
 def expendable(request: pytest.FixtureRequest, serve_by: Serve) -> Iterator[Site]:
     """The example behind each server and one of ASGI, with rows that a test may remove."""
-    with serve_by(request.param, f"expendable-{request.param}") as site:
+    name = f"expendable-{request.param}"
+    with serve_by(request.param, name, options="--workers 2") as site:
         yield site.from_new_address()

@@ -8,8 +8,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.example.conftest import NewDatabase
-from tests.example.support import EXAMPLE, Site, probe, serve
+from tests.example.support import EXAMPLE, Site
+
+from .strategies import Route
+
+pytestmark = pytest.mark.hostile
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((EXAMPLE / "openapi.yaml").read_text(encoding="utf-8"))
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -21,15 +24,9 @@ OPERATIONS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def database_url(new_database: NewDatabase) -> str:
-    return new_database()
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, database_url: str) -> Any:
-    with serve(tmp_path_factory.mktemp("openapi"), database_url) as (site, _):
-        yield site
+@pytest.fixture
+def demo(demo_server: Site) -> Site:
+    return demo_server.from_new_address()
 
 
 def plain(path: str) -> str:
@@ -37,11 +34,10 @@ def plain(path: str) -> str:
     return "/".join("{}" if part[:1] in "{<" else part for part in path.split("/") if part)
 
 
-def test_paths_and_methods_are_those_of_the_project(demo: Site, database_url: str) -> None:
-    [routes] = probe(["routes"], database_url=database_url)
+def test_paths_and_methods_are_those_of_the_project(routes: list[Route]) -> None:
     there = {
         (plain(path), method.lower())
-        for path, methods in routes.items()
+        for path, methods in routes
         for method in methods
         if path.startswith(("/api/", "api/")) and method.lower() in METHODS
     }
@@ -89,7 +85,7 @@ def test_what_is_read_is_what_the_document_says(demo: Site, path: str) -> None:
 def test_refusals_are_what_the_document_says(demo: Site, path: str, method: str) -> None:
     """Without a token, with a wrong one, and of a body that cannot be read."""
     uri = path.format(id=1, ticket=1, company=1)
-    refused = demo.from_new_address().request(uri, method=method.upper(), token="x")
+    refused = demo.request(uri, method=method.upper(), token="x")
     assert refused.status == 401
     validate(path, method, 401, refused.json())
     if "requestBody" in DOCUMENT["paths"][path][method]:

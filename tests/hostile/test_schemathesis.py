@@ -8,20 +8,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.example.conftest import NewDatabase
+from tests.example.conftest import NewSeeded
 from tests.example.support import EXAMPLE, ROOT, Site, serve_as_documented
 from tests.services import lack
 
-from .conftest import REQUIRED, examples
+from .conftest import LONG, REQUIRED, examples
+
+pytestmark = pytest.mark.hostile
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.fixture
-def unlimited(tmp_path: Path, new_database: NewDatabase) -> Iterator[Site]:
+def unlimited(tmp_path: Path, new_seeded: NewSeeded) -> Iterator[Site]:
     """The example behind gunicorn, with limits that nobody meets."""
     if importlib.util.find_spec("schemathesis") is None:
         lack("schemathesis is not installed: pip install -e '.[hostile]'", required=REQUIRED)
@@ -29,7 +32,9 @@ def unlimited(tmp_path: Path, new_database: NewDatabase) -> Iterator[Site]:
         "DJANGO_SETTINGS_MODULE": "tests.hostile.unlimited_settings",
         "PYTHONPATH": str(ROOT),
     }
-    with serve_as_documented("gunicorn", tmp_path, new_database(), **own) as site:
+    seeded = new_seeded()
+    options: dict[str, Any] = {"credentials": seeded.file, **own}
+    with serve_as_documented("gunicorn", tmp_path, seeded.url, **options) as site:
         yield site
 
 
@@ -38,6 +43,7 @@ def test_no_check_of_schemathesis_fails(unlimited: Site, tmp_path: Path) -> None
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG),
         *("run", EXAMPLE / "openapi.yaml", "--url", unlimited.base_url),
         *("--max-examples", str(examples(3)), "--workers", "2", "--no-color"),
+        *([] if LONG else ["--generation-deterministic"]),
     ]
     done = subprocess.run(
         command,

@@ -14,14 +14,17 @@ from hypothesis import strategies as st
 from tests.example.support import Site
 
 from . import strategies
-from .conftest import examples
+from .conftest import effort
 from .oracle import CRASHES, Answer, Secrets, assert_outside, is_servers_own
 from .sockets import Connection, netloc
 from .strategies import Credentials
 from .wire import assert_answer, http
 
-# What failed is shown whole, however long it is.
-pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+pytestmark = [
+    pytest.mark.hostile,
+    # What failed is shown whole, however long it is.
+    pytest.mark.filterwarnings("ignore:Generating overly large repr"),
+]
 
 LONG = 30_000
 """Bytes of a request that a server need not read to its end before it answers and closes."""
@@ -44,7 +47,7 @@ def test_whole_requests(expendable: Site, routes: list[strategies.Route]) -> Non
         return request, [answer] if answer else []
 
     @settings(
-        max_examples=examples(40),
+        **effort(40),
         deadline=None,
         database=None,
         phases=[Phase.generate],

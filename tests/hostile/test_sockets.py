@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from tests.example.support import Site
 
 from .cases import LENGTHS
-from .conftest import examples
+from .conftest import effort
 from .oracle import Answer, Secrets, assert_good, assert_outside, is_servers_own
 from .sockets import Connection, exchange, netloc
+
+pytestmark = pytest.mark.hostile
 
 GET = "GET /api/issues/1 HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
 POST = (
@@ -399,7 +401,7 @@ def test_random_bytes(site: Site) -> None:
     mixed = st.lists(st.one_of(st.sampled_from(parts), st.binary(max_size=9)), max_size=14)
 
     @settings(
-        max_examples=examples(40),
+        **effort(40),
         deadline=None,
         database=None,
         phases=[Phase.generate],
