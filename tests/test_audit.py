@@ -246,9 +246,8 @@ def test_a_token_that_opens_something_is_not_written(send: Send, issue: Issue) -
     assert entries() == []
 
 
-def test_what_has_no_bound_is_left_out(
-    send: Send, issue: Issue, settings: Any, limits: None
-) -> None:
+@pytest.mark.usefixtures("limits", "clock")
+def test_what_has_no_bound_is_left_out(send: Send, issue: Issue, settings: Any) -> None:
     settings.CONNECTNOW_API = {"PREFIXES": {"/flat/": "connectnow"}, "FAILED_AUTH_RATE": "1/d"}
     plain_text = issue().plain_text
     entries()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import BaseCache
 from django.test import Client
 from django.urls import path
-from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -25,6 +24,9 @@ from connectnow_api.signals import token_used
 from connectnow_api.tokens import digest, fingerprint
 
 pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
+TODAY = NOW.date()
 
 KIND = "connectnow_api.APIToken"
 Issue = Callable[..., Any]
@@ -45,6 +47,7 @@ def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.ROOT_URLCONF = (path("flat/x", View.as_view()),)
     settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, "COUNT_PLACEMENTS": True}
     monkeypatch.setattr(placement_counts, "_outages", Outages(placement_counts.logger))
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
 
 
 def send(client: Client, text: str) -> None:
@@ -61,9 +64,8 @@ def counted(days: int = 30) -> list[tuple[Any, ...]]:
 
 def test_what_is_counted(each_cache: BaseCache, client: Client, issue: Issue) -> None:
     send(client, issue().plain_text)
-    today = timezone.now().date()
     numbers = [("header", 1), ("query", 2), ("payload", 1)]
-    assert counted() == [(today, KIND, placement, number) for placement, number in numbers]
+    assert counted() == [(TODAY, KIND, placement, number) for placement, number in numbers]
 
 
 def test_refused_tokens_are_not(client: Client) -> None:
@@ -82,13 +84,13 @@ def test_nothing_is_counted_unless_it_is_wanted(
 
 
 def test_days_come_in_order(client: Client, issue: Issue, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, today = issue().plain_text, timezone.now().date()
+    text = issue().plain_text
     for ago in (0, 2, 1):
-        monkeypatch.setattr(placement_counts, "_today", lambda ago=ago: today - timedelta(days=ago))
+        monkeypatch.setattr(placement_counts, "_today", lambda ago=ago: TODAY - timedelta(days=ago))
         client.get("/flat/x", headers={"authorization": f"Bearer {text}"})
-    monkeypatch.setattr(placement_counts, "_today", lambda: today)
-    assert [row[0] for row in counted()] == [today - timedelta(days=ago) for ago in (2, 1, 0)]
-    assert [row[0] for row in counted(days=2)] == [today - timedelta(days=1), today]
+    monkeypatch.setattr(placement_counts, "_today", lambda: TODAY)
+    assert [row[0] for row in counted()] == [TODAY - timedelta(days=ago) for ago in (2, 1, 0)]
+    assert [row[0] for row in counted(days=2)] == [TODAY - timedelta(days=1), TODAY]
     assert len(counted(days=10_000)) == 3
 
 

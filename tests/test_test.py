@@ -43,6 +43,7 @@ def statuses(mount: Mount, client: APIClient) -> Any:
     return lambda number: [client.get("/flat/x").status_code for _ in range(number)]
 
 
+@pytest.mark.usefixtures("clock")
 def test_off(statuses: Any, settings: Any) -> None:
     settings.RATELIMIT_ENABLE = True
     with limits_off():
@@ -50,6 +51,7 @@ def test_off(statuses: Any, settings: Any) -> None:
     assert statuses(3) == [200, 200, 429]
 
 
+@pytest.mark.usefixtures("clock")
 def test_off_holds_for_refused_tokens(settings: Any, mount: Mount, client: APIClient) -> None:
     settings.RATELIMIT_ENABLE = True
     settings.CONNECTNOW_API = {"FAILED_AUTH_RATE": "1/day"}
@@ -102,6 +104,7 @@ def test_nobody_elses_clock_stands() -> None:
         assert time.time() > 1_000_000
 
 
+@pytest.mark.usefixtures("clock")
 def test_reset_begins_with_nothing_and_gives_back_what_was(statuses: Any, settings: Any) -> None:
     settings.RATELIMIT_ENABLE = True
     assert statuses(3) == [200, 200, 429]

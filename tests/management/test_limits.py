@@ -24,7 +24,7 @@ from .conftest import Run
 from .limited import ADDRESS, ask, counted, limit, limiters, remaining
 from .test_revoke import Terminal
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
 IN_CACHE = "Counted by django-ratelimit's counters in the cache 'default'.\n"
 

@@ -20,7 +20,7 @@ from tests.conftest import Mount
 from .conftest import Run
 from .limited import ADDRESS, ask, counted, limit, limiters, remaining
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
 
 @pytest.mark.usefixtures("each_store")

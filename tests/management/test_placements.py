@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from connectnow_api import placement_counts
 
@@ -19,8 +19,10 @@ KIND = "connectnow_api.APIToken"
 
 
 @pytest.fixture(autouse=True)
-def counted(settings: Any) -> None:
+def counted(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CONNECTNOW_API = {"COUNT_PLACEMENTS": True}
+    now = datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)
     for placement, number in (("header", 1234), ("query", 2)):
         cache.set(placement_counts._key(placement_counts._today(), KIND, placement), number)
 
@@ -32,21 +34,19 @@ def run(*arguments: str) -> tuple[str, str]:
 
 
 def test_a_table() -> None:
-    today = timezone.now().date()
     lines = [
         "DAY         KIND                     PLACEMENT  TOKENS",
-        f"{today}  connectnow_api.APIToken  header     1,234",
-        f"{today}  connectnow_api.APIToken  query      2",
+        "2026-03-01  connectnow_api.APIToken  header     1,234",
+        "2026-03-01  connectnow_api.APIToken  query      2",
     ]
     assert run() == ("\n".join([*lines, ""]), "")
 
 
 def test_json() -> None:
-    today = str(timezone.now().date())
     found = json.loads(run("--format", "json", "--days", "1")[0])
     assert found == [
-        {"day": today, "kind": KIND, "placement": "header", "number": 1234},
-        {"day": today, "kind": KIND, "placement": "query", "number": 2},
+        {"day": "2026-03-01", "kind": KIND, "placement": "header", "number": 1234},
+        {"day": "2026-03-01", "kind": KIND, "placement": "query", "number": 2},
     ]
 
 
