@@ -4,7 +4,7 @@
 databases of its own there, whose names begin with the URL's. SQLite unless given.
 ``TEST_REDIS_URL``: the cache, as in ``redis://host:6379/0``; memory unless given.
 ``TEST_MEMCACHED_URL``: another cache for the tests of all caches, as in ``host:11211``.
-``TEST_REQUIRE_SERVICES``: with any value, tests that lack a service fail and are not skipped.
+``TEST_REQUIRE``: with any value, a test that lacks a service or a program fails, not skips.
 
 Runs do not notice one another, since each has a name of its own for what it stores.
 """
@@ -40,7 +40,7 @@ from project.databases import database
 DATABASE_URL = os.environ.get("TEST_DATABASE_URL") or "sqlite://:memory:"
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
 MEMCACHED_URL = os.environ.get("TEST_MEMCACHED_URL", "")
-REQUIRED = bool(os.environ.get("TEST_REQUIRE_SERVICES"))
+REQUIRED = bool(os.environ.get("TEST_REQUIRE"))
 
 RUN = secrets.token_hex(4)
 PATIENCE = 120
@@ -59,9 +59,9 @@ _numbers = itertools.count(1)
 _addresses = (f"127.1.{high}.{low}" for high in range(256) for low in range(1, 255))
 
 
-def lack(what: str, *, required: bool = REQUIRED) -> NoReturn:
-    """Skip the test that needs it, or fail it where it is required, as services may be."""
-    if required:
+def lack(what: str) -> NoReturn:
+    """Skip the test, or fail it if ``TEST_REQUIRE`` is set: ``what`` names what is missing."""
+    if REQUIRED:
         pytest.fail(what)
     pytest.skip(what)
 
@@ -286,7 +286,11 @@ class CacheServer:
     """A private Redis or memcached, which a test may stop and start again."""
 
     COMMANDS = {
-        "redis": ["redis-server", "--bind", "127.0.0.1", "--save", "", "--port"],
+        # Without a folder it may write dump.rdb where the tests were started.
+        "redis": [
+            *("redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", tempfile.gettempdir()),
+            "--port",
+        ],
         "memcached": ["memcached", "-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p"],
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 
 from tests.services import PATIENCE
 
-REQUIRED = bool(os.environ.get("TEST_REQUIRE_BROWSER"))
 CSS, XPATH = "css selector", "xpath"
 
 UNLABELLED = """

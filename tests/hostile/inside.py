@@ -133,7 +133,7 @@ def attack(application: Application, credentials: dict[str, Any], examples: int)
     @settings(
         max_examples=examples,
         # The short form sends the same requests in each run.
-        derandomize=not os.environ.get("TEST_HOSTILE_LONG"),
+        derandomize=not os.environ.get("TEST_LONG"),
         deadline=None,
         database=None,
         print_blob=False,
