@@ -334,7 +334,7 @@ ERRORS = (
         "errors.py",
         "if status_code in INVALID and is_field_errors(data):",
         "if is_field_errors(data):",
-        ("test_renderers.py", "test_promises.py"),
+        ("test_renderers.py",),
     ),
     Mutant(
         "errors",
@@ -538,7 +538,7 @@ LIFE_CYCLE = (
         "base_models.py",
         "Q(revoked_at=None) & ~is_idle()",
         "Q(revoked_at=None)",
-        ("test_lifecycle.py", "test_states.py"),
+        ("test_lifecycle.py", "admin/test_list.py"),
     ),
     Mutant(
         "life cycle",

@@ -149,6 +149,15 @@ def test_each_change_is_told_once(told: Told, records: Records, issue: Issue) ->
     assert {r.levelname for r in records()} == {"INFO"}
 
 
+def test_no_reason_contains_a_token(told: Told, records: Records, issue: Issue) -> None:
+    """A token may have been pasted into the field of the name."""
+    token, text = issue()
+    token.rename(text)
+    token.rename("phone")
+    assert [event.reason for event in told.events] == ["", "from laptop", "from [redacted]"]
+    assert not any(text in record.getMessage() for record in records())
+
+
 def test_the_row_is_sent_as_it_is_afterwards(told: Told, issue: Issue) -> None:
     token = issue().token
     token.revoke()

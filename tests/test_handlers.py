@@ -154,6 +154,37 @@ def test_retry_after_is_whole_seconds_rounded_up(fail: Fail) -> None:
     assert "Retry-After" not in fail(exceptions.Throttled())
 
 
+@pytest.mark.parametrize("kind", [exceptions.NotAuthenticated, exceptions.AuthenticationFailed])
+def test_a_401_has_the_challenge_that_the_view_chose(
+    mount: Mount, client: APIClient, kind: Any
+) -> None:
+    """DRF asks ``get_authenticate_header``, which a view may override."""
+
+    class View(APIView):
+        permission_classes = ()
+
+        def get_authenticate_header(self, request: Any) -> str:
+            return 'Signature realm="partners"'
+
+        def get(self, request: Any) -> None:
+            raise kind
+
+    mount({"resource/x": View.as_view()})
+    response = client.get("/resource/x")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == 'Signature realm="partners"'
+
+
+def test_the_wait_of_a_sites_own_exception_is_rounded_up(fail: Fail) -> None:
+    """DRF itself rounds the wait of its own ``Throttled``."""
+
+    class Busy(exceptions.APIException):
+        status_code = 503
+        wait = 1.2
+
+    assert fail(Busy)["Retry-After"] == "2"
+
+
 def test_nobodys_429_is_kept_by_a_cache(fail: Fail) -> None:
     assert fail(exceptions.Throttled())["Cache-Control"] == "no-store"
     assert "Cache-Control" not in fail(exceptions.NotFound())
@@ -317,6 +348,10 @@ def chained(text: str) -> IntegrityError:
         (IntegrityError(1062, "Duplicate entry '1' for key 'library_book.isbn'"), "isbn"),
         (IntegrityError("UNIQUE constraint failed: library_book.author_id"), "author"),
         (IntegrityError("UNIQUE constraint failed: b.isbn, b.title"), "non_field_errors"),
+        (
+            IntegrityError("UNIQUE constraint failed: library_book.isbn, library_book.title"),
+            "non_field_errors",
+        ),
         (
             IntegrityError(1062, "Duplicate entry '1' for key 'b.one_isbn_a_shelf'"),
             "non_field_errors",

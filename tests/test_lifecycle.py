@@ -511,7 +511,7 @@ def end(token: APIToken, state: str) -> None:
         ),
         pytest.param(
             lambda token: token.extend(timezone.now() + DAY),
-            ["revoked", "rotated", "pruned"],
+            ["revoked", "rotated", "idle", "pruned"],
             id="extend",
         ),
         pytest.param(lambda token: token.rename("phone"), ["revoked", "pruned"], id="rename"),

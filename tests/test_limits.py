@@ -130,6 +130,13 @@ def test_on_a_cache_limits_that_share_a_counter_have_one_each() -> None:
     assert [each.refuses for each in take(shared("1/m", "2/h"))] == [True, False]
 
 
+def test_a_shared_counter_is_not_the_counter_of_a_limit_with_its_name() -> None:
+    own, shares = Limit("api", "ada", "2/m"), Limit("other", "ada", "2/m", counter="api")
+    assert counts_of(take([own])) == [1]
+    assert counts_of(take([shares])) == [1]
+    assert counts_of(take([own])) == [2]
+
+
 def test_on_a_cache_what_is_added_twice_is_told_as_it_stands_then() -> None:
     assert counts_of(take(shared("5/m") * 2)) == [2, 2]
     assert counts_of(take(shared("5/m") * 3)) == [5, 5, 5]
@@ -210,6 +217,12 @@ def test_the_headers_of_a_request_that_passes_and_of_one_that_does_not() -> None
     assert headers_of([passing]) == limit
     assert headers_of([refused]) == {**limit, "X-RateLimit-Reset": "1700000060"}
     assert headers_of([]) == {}
+
+
+def test_reset_is_rounded_up() -> None:
+    """A client that returns at this second is not one fraction too early."""
+    rejected = told(Usage(2, 3, 1700000059.2, 1700000000.0))
+    assert headers_of([rejected])["X-RateLimit-Reset"] == "1700000060"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,14 @@ def test_what_is_counted(each_cache: BaseCache, client: Client, issue: Issue) ->
     assert counted() == [(TODAY, KIND, placement, number) for placement, number in numbers]
 
 
+def test_a_token_sent_in_two_places_is_counted_in_the_first(client: Client, issue: Issue) -> None:
+    """The first of the view's placements, not the last."""
+    text = issue().plain_text
+    headers = {"authorization": f"Bearer {text}"}
+    assert client.get(f"/flat/x?api_token={text}", headers=headers).status_code == 200
+    assert counted() == [(timezone.now().date(), KIND, "header", 1)]
+
+
 def test_refused_tokens_are_not(client: Client) -> None:
     assert client.get("/flat/x?api_token=x").status_code == 401
     assert counted() == []

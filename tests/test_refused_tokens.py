@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from connectnow_api import tokens
 from connectnow_api.authentication import APITokenAuthentication
+from connectnow_api.engines import MemoryEngine
 from connectnow_api.models import APIToken
 from connectnow_api.permissions import HasAbilities
 from connectnow_api.signals import cache_unavailable
@@ -256,6 +257,17 @@ def test_while_nothing_can_be_counted_it_stays_401(
     assert send(issue().plain_text).status_code == 200
     cache_unavailable.disconnect(receive)
     assert told == ["failed_auth"] * 5
+
+
+@pytest.mark.usefixtures("outage")
+def test_with_the_local_policy_they_are_counted_in_the_process(
+    send: Send, settings: Any, issue: Issue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectnow_api.limits._local", MemoryEngine())
+    settings.CONNECTNOW_API = {**settings.CONNECTNOW_API, "ON_CACHE_FAILURE": "local"}
+    exhaust(send)
+    assert send("x").status_code == 429
+    assert send(issue().plain_text).status_code == 200
 
 
 @pytest.mark.parametrize("rate", ["5/x", "5", "", 5, object()])

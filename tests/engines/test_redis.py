@@ -146,6 +146,13 @@ def own_redis() -> Iterator[CacheServer]:
     server.stop()
 
 
+def test_the_sites_time_outs_replace_the_defaults() -> None:
+    engine: Any = connect("redis://127.0.0.1:1/0", {"socket_timeout": 5})
+    options = engine._connection.connection_pool.connection_kwargs
+    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (5, 1)
+    engine._connection.close()
+
+
 def calls(client: Any) -> dict[str, int]:
     """Return how often each command was called, by clients and scripts, but for INFO's own."""
     stats = client.info("commandstats")

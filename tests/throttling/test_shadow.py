@@ -15,7 +15,7 @@ from connectnow_api.signals import limit_exceeded
 from connectnow_api.throttling import AnonRateThrottle, LimiterThrottle, limited_by
 from tests.conftest import Mount
 
-from .views import Ask, Issue, View, limited, remaining, shown, signed
+from .views import NOW, Ask, Issue, View, limited, remaining, shown, signed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("limits", "clock")]
 
@@ -82,6 +82,18 @@ def test_one_that_refuses_is_shown_before_one_in_shadow(ask: Ask, exceeded: list
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [shown(answer)["Limit"] for answer in answers] == [1, 1, 2]
     assert [(told[0], told[4]) for told in exceeded] == [("new", True), ("old", False)]
+
+
+def test_one_that_refuses_is_shown_before_one_in_shadow_that_ends_later(ask: Ask) -> None:
+    """Limits of answers are all looked at before the view, those in shadow too."""
+    fields = {"answers": [404], "by": "address"}
+    own = [Limiter("1/d", shadow=True, name="new", **fields), Limiter("2/m", name="old", **fields)]
+    answers = [ask([LimiterThrottle], "?fail=404", limiters=own) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    last = shown(answers[2])
+    assert (last["Limit"], last["Remaining"]) == (2, 0)
+    assert last["After"] <= 60
+    assert last["Reset"] == NOW + last["After"]
 
 
 def test_what_is_refused_has_not_been_counted_in_shadow(ask: Ask) -> None:
