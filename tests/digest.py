@@ -78,14 +78,15 @@ def digest(paths: Sequence[str]) -> Iterator[Asked]:
 def _values(paths: Sequence[str]) -> Iterator[Asked]:
     for number, (field, value) in enumerate(itertools.product(FIELDS, VALUES)):
         body = json.dumps({field: value}).encode()
-        for path in ("items", "books", "raw", paths[number % len(paths)]):
+        for path in ("items", "books", paths[number % len(paths)]):
             yield Asked("POST", path, body)
 
 
 def _bodies(paths: Sequence[str]) -> Iterator[Asked]:
     for number, (body, content_type) in enumerate(itertools.product(BODIES, TYPES)):
         method = ("POST", "PUT", "PATCH", "DELETE", "GET")[number % 5]
-        for path in ("raw", "upload", "private", "books", paths[number % len(paths)]):
+        often = ("raw", "upload", "private", "books")[(number + number // len(TYPES)) % 4]
+        for path in (often, paths[number % len(paths)]):
             yield Asked(method, path, body, content_type)
 
 

@@ -37,8 +37,8 @@ def test_the_documentation_names_each_promise() -> None:
 
 
 def test_every_row_is_asked_of_a_server() -> None:
-    """As pytest would run them; of a WSGI and an ASGI server where the two can differ."""
-    # Whatever the default selection is.
+    """Collected by pytest: a WSGI and an ASGI server where the two can differ, else one."""
+    # An empty expression of marks collects the tests of every suite.
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly"]
     command += ["-m", ""]
     done = subprocess.run(

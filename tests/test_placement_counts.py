@@ -73,7 +73,7 @@ def test_a_token_sent_in_two_places_is_counted_in_the_first(client: Client, issu
     text = issue().plain_text
     headers = {"authorization": f"Bearer {text}"}
     assert client.get(f"/flat/x?api_token={text}", headers=headers).status_code == 200
-    assert counted() == [(timezone.now().date(), KIND, "header", 1)]
+    assert counted() == [(TODAY, KIND, "header", 1)]
 
 
 def test_refused_tokens_are_not(client: Client) -> None:

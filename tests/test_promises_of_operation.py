@@ -170,6 +170,7 @@ def test_promise_29_a_kind_of_token_without_an_index_of_digests(
     assert found() == {"E005"}
 
 
+@pytest.mark.servers
 def test_promise_29_the_examples_production_takes_tokens_in_queries_and_is_sound_else() -> None:
     """That one is silenced in the shipped settings, by its id and below its reason."""
     program = """

@@ -38,12 +38,6 @@ def test_the_demo_is_quiet() -> None:
     assert "no issues" in done.stdout
 
 
-def test_production_has_only_what_was_silenced_with_a_reason() -> None:
-    done = check("--deploy", "--settings", "project.production", **PRODUCTION)
-    assert done.returncode == 0, done.stderr
-    assert "identified no issues (1 silenced)" in done.stdout
-
-
 @pytest.mark.parametrize(
     ("environment", "found"),
     [
