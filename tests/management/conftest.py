@@ -20,6 +20,7 @@ from django.db import ConnectionHandler, connections
 from django.utils import timezone
 
 from connectnow_api import signals
+from connectnow_api.management.commands import api_tokens
 from connectnow_api.managers import build
 from connectnow_api.models import APIToken
 from project.databases import database
@@ -58,6 +59,27 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
+def script(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a verb here as ``manage.py`` does, to its exit code."""
+    # The connection is the test's.
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+    monkeypatch.setenv("COLUMNS", "100")
+    # Django's own options change both.
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.settings")
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    def script(*arguments: str) -> Outcome:
+        status: Any = 0
+        try:
+            api_tokens.Command().run_from_argv(["manage.py", "api_tokens", *arguments])
+        except SystemExit as exc:
+            status = exc.code
+        return Outcome(*capsys.readouterr(), status)
+
+    return script
+
+
+@pytest.fixture
 def run_limits(monkeypatch: pytest.MonkeyPatch) -> Run:
     """The same of ``api_limits``."""
     return runner("api_limits", monkeypatch)
@@ -85,7 +107,7 @@ def storage(settings: Any) -> None:
     }
 
 
-@pytest.fixture(params=[*BACKENDS, "storage"])
+@pytest.fixture(params=[*BACKENDS, pytest.param("storage", marks=pytest.mark.servers)])
 def each_store(request: pytest.FixtureRequest, settings: Any) -> None:
     """Count limits in each kind of cache in turn, then in the storage."""
     settings.CONNECTNOW_API = {}

@@ -19,6 +19,7 @@ from tests.services import shared_cache
 from .views import CLOSED, View, limited, shown
 
 pytestmark = [
+    pytest.mark.servers,
     pytest.mark.usefixtures("limits"),
     pytest.mark.parametrize("kind", ["redis", "memcached"]),
 ]
