@@ -117,6 +117,8 @@ def build_wheel(environment: dict[str, str]) -> Path:
 
 def run_tox(name: str, wheel: Path, environment: dict[str, str]) -> Result:
     """Run one environment and print its output when it ends."""
+    # Its output comes late: this line names the environment that hangs, if one does.
+    print(f"--- started {name}", flush=True)
     begun = time.monotonic()
     done = subprocess.run(
         ["tox", "run", "-e", name, "--installpkg", wheel],
