@@ -119,8 +119,9 @@ def delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
 
 def _delete_batch(rows: Rows, keys: Sequence[Any]) -> list[Any]:
     with transaction.atomic(using=rows.db):
-        # What events tell of a token is all that is needed of it.
-        told = _locked(rows.filter(pk__in=keys)).only("name", "owner", "digest")
+        # What events tell of a token is all that is needed of it. Without an order the database
+        # may return the rows, and so the events, in any.
+        told = _locked(rows.filter(pk__in=keys)).only("name", "owner", "digest").order_by("pk")
         found = list(told)
         _delete(rows, [token.pk for token in found])
     return found
