@@ -82,9 +82,7 @@ def test_a_choice_for_the_audit_table_needs_the_app(settings: Any) -> None:
 
 # On MariaDB, checks of models ask the server for its version.
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "value", [None, [], "helpspace", pytest.param(HELPSPACE, id="profile")]
-)
+@pytest.mark.parametrize("value", [None, [], "helpspace", pytest.param(HELPSPACE, id="profile")])
 def test_the_setting_is_a_mapping(value: Any, settings: Any) -> None:
     assert numbers(found(value, settings)) == ["E001"]
     with pytest.raises(SystemCheckError, match=r"connectnow_api\.E001"):

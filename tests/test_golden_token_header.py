@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from connectnow_api import tokens
@@ -30,7 +29,7 @@ before = around | st.sampled_from(
 after = around | st.sampled_from(["", " ", ",", ", Bearer x", " x"])
 
 
-@hypothesis_settings(fixtures_once, max_examples=300)
+@fixtures_once
 @given(before=before, after=after)
 def test_nothing_but_the_scheme_and_the_token_authenticates(
     issue: Callable[..., Any], rf: Any, before: str, after: str

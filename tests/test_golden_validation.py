@@ -26,7 +26,6 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -276,7 +275,6 @@ def json_paths(data: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 @pytest.mark.filterwarnings("ignore:The list-based error format")
-@hypothesis_settings(max_examples=200)
 @given(case=cases, many=st.booleans())
 def test_flattening_what_serializers_find(case: Any, many: bool) -> None:
     """No text is lost or moved, in both of DRF's forms of list errors, and names are real places.

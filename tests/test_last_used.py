@@ -436,6 +436,7 @@ def test_a_cache_that_is_down_fails_no_request(
     assert_told_once(caplog)
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("by_cache")
 @pytest.mark.parametrize("kind", ["redis", "memcached"])
 def test_a_server_that_ends_and_comes_back_fails_no_request(

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.http import UnreadablePostError
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
@@ -325,7 +324,7 @@ def test_parsers_work_without_a_context() -> None:
     assert StrictFormParser().parse(io.BytesIO(b"a[]=1")) == {"a": ["1"]}
 
 
-@hypothesis_settings(fixtures_once, max_examples=200)
+@fixtures_once
 @given(
     body=st.binary() | st.text(st.characters(exclude_categories=["Cs"])).map(str.encode),
     form=st.booleans(),

@@ -20,6 +20,7 @@ from django.db import ConnectionHandler, connections
 from django.utils import timezone
 
 from connectnow_api import signals
+from connectnow_api.management.commands import api_tokens
 from connectnow_api.managers import build
 from connectnow_api.models import APIToken
 from project.databases import database
@@ -54,6 +55,27 @@ _numbers = itertools.count(1)
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a verb here: ``run("list", "--unused")``; ``stdin=`` is what it reads."""
     return runner("api_tokens", monkeypatch)
+
+
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a verb here as ``manage.py`` does, to its exit code."""
+    # The connection is the test's.
+    monkeypatch.setattr(connections, "close_all", lambda: None)
+    monkeypatch.setenv("COLUMNS", "100")
+    # Django's own options change both.
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.settings")
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    def script(*arguments: str) -> Outcome:
+        status: Any = 0
+        try:
+            api_tokens.Command().run_from_argv(["manage.py", "api_tokens", *arguments])
+        except SystemExit as exc:
+            status = exc.code
+        return Outcome(*capsys.readouterr(), status)
+
+    return script
 
 
 @pytest.fixture
@@ -92,7 +114,7 @@ def storage(redis_server: CacheServer, settings: Any) -> None:
     }
 
 
-@pytest.fixture(params=[*BACKENDS, "storage"])
+@pytest.fixture(params=[*BACKENDS, pytest.param("storage", marks=pytest.mark.servers)])
 def each_store(request: pytest.FixtureRequest, settings: Any) -> None:
     """Count limits in each kind of cache in turn, then in the storage."""
     settings.CONNECTNOW_API = {}

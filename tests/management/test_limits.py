@@ -17,8 +17,8 @@ from connectnow_api.throttling import (
     UserRateThrottle,
     limited_by,
 )
-from tests.conftest import CacheServers, Mount
-from tests.services import BACKENDS
+from tests.conftest import Mount
+from tests.services import BACKENDS, cache_settings
 
 from .conftest import Run
 from .limited import ADDRESS, ask, counted, limit, limiters, remaining
@@ -168,6 +168,7 @@ def test_counters_that_are_each_processs_own_are_remarked(
 # --- show -------------------------------------------------------------------------------------
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("storage")
 def test_a_table(run_limits: Run, settings: Any) -> None:
     limiters(settings, api={"rate": ["3/h", "100/day"], "by": "address"})
@@ -204,6 +205,7 @@ def many(limits: None, mount: Mount, settings: Any, storage: None) -> None:
             ask(address=f"192.0.2.{number}")
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_those_who_asked_most_are_listed_without_their_addresses(run_limits: Run) -> None:
     found = run_limits("show", "api", "--format", "json")
@@ -213,12 +215,14 @@ def test_those_who_asked_most_are_listed_without_their_addresses(run_limits: Run
     assert "192.0.2" not in run_limits("show", "api").stdout
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_only_the_first_are_listed(run_limits: Run) -> None:
     found = run_limits("show", "api", "--top", "3", "--format", "json")
     assert [row["counted"] for row in found.data] == [3, 3, 2]
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("storage")
 def test_a_prefix_may_have_any_character(run_limits: Run, mount: Mount, settings: Any) -> None:
     options = settings.CONNECTNOW_API["LIMIT_STORAGE_OPTIONS"]
@@ -229,6 +233,7 @@ def test_a_prefix_may_have_any_character(run_limits: Run, mount: Mount, settings
     assert counted(run_limits, "api") == [1]
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_whoever_is_listed_can_be_named(run_limits: Run) -> None:
     first = run_limits("show", "api", "--format", "json").data[0]["asker"]
@@ -249,6 +254,7 @@ def test_an_asker_that_is_none(run_limits: Run, asker: str) -> None:
     assert f"{asker!r} is neither what show lists" in found.stderr
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize("window", ["fixed", "moving", "sliding"])
 def test_a_shared_counter_is_told_by_the_rate_of_its_limit(
@@ -280,6 +286,7 @@ def test_a_cache_cannot_say_whom_it_counts(verb: list[str], run_limits: Run) -> 
 # --- reset ------------------------------------------------------------------------------------
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_what_was_reset_is_said(run_limits: Run) -> None:
     assert run_limits("reset", "api", "--address", "192.0.2.3") == (
@@ -291,6 +298,7 @@ def test_what_was_reset_is_said(run_limits: Run) -> None:
     assert found.data == {"limit": "api", "reset": 2}
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_all_are_reset_and_other_limits_left_alone(run_limits: Run) -> None:
     found = run_limits("reset", "api", "--all", "--no-input")
@@ -300,6 +308,7 @@ def test_all_are_reset_and_other_limits_left_alone(run_limits: Run) -> None:
     assert remaining(ask(address="192.0.2.3")) == 5
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("many")
 def test_all_need_a_yes(run_limits: Run) -> None:
     assert run_limits("reset", "api", "--all") == (
@@ -324,11 +333,13 @@ def agree(many: None, monkeypatch: pytest.MonkeyPatch) -> Any:
     return agree
 
 
+@pytest.mark.servers
 def test_on_a_terminal_a_person_is_asked(agree: Any, run_limits: Run) -> None:
     assert agree("y") == "Reset all 6 counters of the limit 'api'? [y/N] "
     assert counted(run_limits, "api") == []
 
 
+@pytest.mark.servers
 def test_who_does_not_agree_resets_nothing(agree: Any, run_limits: Run) -> None:
     with pytest.raises(CommandError, match=r"^Nothing was reset\.$"):
         agree("n")
@@ -419,12 +430,14 @@ def test_a_rate_that_cannot_be_read(run_limits: Run, settings: Any) -> None:
 # --- Stores that are gone ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["show", "reset"])
-@pytest.mark.parametrize("kind", ["redis", "memcached"])
+@pytest.mark.parametrize(
+    ("kind", "verb", "address"),
+    [("redis", "show", "redis://127.0.0.1:1"), ("memcached", "reset", "127.0.0.1:1")],
+)
 def test_a_cache_that_is_gone(
-    kind: str, verb: str, run_limits: Run, start_cache: CacheServers
+    kind: str, verb: str, address: str, run_limits: Run, settings: Any
 ) -> None:
-    start_cache(kind).stop()
+    settings.CACHES = {"default": cache_settings(kind, address)}
     found = run_limits(verb, "failed_auth", "--address", ADDRESS)
     assert (found.stdout, found.status) == ("", 1)
     place = "Limits cannot be counted in django-ratelimit's counters in the cache 'default': "

@@ -204,6 +204,7 @@ def test_counters_for_each_method_and_endpoint(
     assert "The limit 'api' has counters for each method: say --method.\n" in found.stderr
 
 
+@pytest.mark.servers
 @pytest.mark.usefixtures("storage")
 @pytest.mark.parametrize("window", ["fixed", "moving", "sliding"])
 def test_windows_of_a_storage(window: str, run_limits: Run, mount: Mount, settings: Any) -> None:

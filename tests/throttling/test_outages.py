@@ -18,6 +18,7 @@ from tests.conftest import CacheServers, Mount
 from .views import CLOSED, View, limited, shown
 
 pytestmark = [
+    pytest.mark.servers,
     pytest.mark.usefixtures("limits"),
     pytest.mark.parametrize("kind", ["redis", "memcached"]),
 ]
