@@ -85,8 +85,13 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize("body", MALFORMED)
+@pytest.mark.parametrize(
+    ("body", "method"),
+    [
+        *[(body, "POST") for body in MALFORMED],
+        *[(body, method) for body in (b"{", b"[]", b" ") for method in ("PUT", "PATCH", "DELETE")],
+    ],
+)
 def test_a_malformed_body_has_the_profiles_answer(send: Send, body: bytes, method: str) -> None:
     assert answer(send(body, method=method)) == FLAT
     assert answer(send(body, path="/resource/x", method=method)) == RESOURCE

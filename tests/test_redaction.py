@@ -61,9 +61,10 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("secret", [TOKEN, SECRET], ids=["token", "secret"])
-def test_places(place: str, secret: str) -> None:
-    assert redact(place.format(secret)) == place.format(REDACTED)
+def test_places(place: str) -> None:
+    """Also what is redacted already stays as it is."""
+    for secret in (TOKEN, SECRET, REDACTED):
+        assert redact(place.format(secret)) == place.format(REDACTED)
 
 
 @pytest.mark.parametrize(
@@ -170,11 +171,6 @@ def test_any_value_in_json(value: str) -> None:
     secret = "~" + value.replace("'", "x").replace("&", "x").replace("%", "x")
     redacted = redact(json.dumps({"api_token": secret, "a": "b"}))
     assert json.loads(redacted) == {"api_token": REDACTED, "a": "b"}
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_what_is_redacted_stays_as_it_is(place: str) -> None:
-    assert redact(place.format(REDACTED)) == place.format(REDACTED)
 
 
 @given(st.text(st.sampled_from("api_token[]=%&\"'\\:,{ BearerAuthorization|\r\n0")))

@@ -62,6 +62,11 @@ def test_a_limiter_shows_what_was_counted_and_begins_anew(
     assert remaining(ask(token=other)) == 1
 
 
+LONG_KEY: tuple[Any, dict[str, Any], list[str]] = (
+    lambda request: request.headers["X-Own"],
+    {"headers": {"X-Own": "x y" * 200}},
+    ["--key", "x y" * 200],
+)
 BY: list[tuple[Any, dict[str, Any], list[str]]] = [
     ("address", {"address": "192.0.2.9"}, ["--address", "192.0.2.9"]),
     ("address", {"address": "2001:db8::1:2"}, ["--address", "2001:db8::9"]),
@@ -71,11 +76,7 @@ BY: list[tuple[Any, dict[str, Any], list[str]]] = [
     ("everybody", {}, ["--everybody"]),
     ("header:X-Client-Id", {"headers": {"X-Client-Id": "acme"}}, ["--key", "acme"]),
     ("header:X-Client-Id", {}, ["--address", ADDRESS]),
-    (
-        lambda request: request.headers["X-Own"],
-        {"headers": {"X-Own": "x y" * 200}},
-        ["--key", "x y" * 200],
-    ),
+    LONG_KEY,
     (f"{__name__}.path_of", {}, ["--key", "/flat/x"]),
     (["address", "header:X-Id"], {"headers": {"X-Id": "a"}}, ["--address", ADDRESS, "--key", "a"]),
 ]
@@ -85,9 +86,21 @@ def path_of(request: Any) -> str:
     return str(request.path)
 
 
-@pytest.mark.usefixtures("each_store")
 @pytest.mark.parametrize(("by", "request_has", "named"), BY)
 def test_whoever_is_named_is_who_was_counted(
+    by: Any, request_has: Any, named: list[str], run_limits: Run, mount: Mount, settings: Any
+) -> None:
+    assert_counted_and_reset(by, request_has, named, run_limits, mount, settings)
+
+
+@pytest.mark.usefixtures("each_store")
+def test_a_key_of_any_length_is_named_in_each_store(
+    run_limits: Run, mount: Mount, settings: Any
+) -> None:
+    assert_counted_and_reset(*LONG_KEY, run_limits, mount, settings)
+
+
+def assert_counted_and_reset(
     by: Any, request_has: Any, named: list[str], run_limits: Run, mount: Mount, settings: Any
 ) -> None:
     limiters(settings, api={"rate": "9/d", "by": by})
@@ -124,7 +137,6 @@ def test_a_token_is_named_by_itself_on_stdin(
 
 
 @pytest.mark.parametrize("base", [AnonRateThrottle, UserRateThrottle, TokenRateThrottle])
-@pytest.mark.usefixtures("each_store")
 def test_a_throttle_is_called_by_its_scope(
     base: Any, run_limits: Run, mount: Mount, settings: Any
 ) -> None:
