@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.db.models import F
 
 from tests.services import PATIENCE
 
@@ -30,7 +30,7 @@ def test_a_script_gets_secrets_rows_and_exit_codes(project: Project) -> None:
     assert created.stderr == f"Token {key}: ci of ada, may do nothing, never expires.\n"
     assert (row["name"], row["state"], row["expires_at"]) == ("ci", "active", None)
 
-    project.tokens.update(revoked_at=timezone.now())
+    project.tokens.update(revoked_at=F("created_at"))
     refused = project.run("rotate", key, "--format", "json")
     assert (refused.stdout, refused.status) == ("", 4)
     assert json.loads(refused.stderr) == {
