@@ -7,11 +7,14 @@ minutes of each section, and a warning where they exceed the budget.
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +26,8 @@ REPORTS, WHEELS = WORK / "junit", WORK / "wheels"
 
 README_BUDGET, BUDGET = 3.0, 25.0
 """Minutes of README's test command, and of everything together, on two cores."""
+PATIENCE, TIMED_OUT = 30, 124
+"""Minutes that one environment may take, and its exit status if it takes longer."""
 ENVIRONMENTS = [
     "databases",
     "servers",
@@ -61,10 +66,15 @@ def main() -> int:
             run_readme("README: example", "'.[demo]'", " --no-serve"),
             run_readme("README: tests", "'.[test]'"),
         ]
-        environment = install_tools(Path(tools))
-        wheel = build_wheel(environment)
-        with ThreadPoolExecutor(2) as pool:
-            results += pool.map(lambda name: run_tox(name, wheel, environment), ENVIRONMENTS)
+        try:
+            environment = install_tools(Path(tools))
+            wheel = build_wheel(environment)
+        except subprocess.CalledProcessError as error:
+            print(error)
+            results.append(Result("tox, uv and the wheel", error.returncode, 0))
+        else:
+            with ThreadPoolExecutor(2) as pool:
+                results += pool.map(lambda name: run_tox(name, wheel, environment), ENVIRONMENTS)
     return report(results, (time.monotonic() - begun) / 60)
 
 
@@ -76,7 +86,8 @@ def run_readme(name: str, text: str, further: str = "") -> Result:
     lines = [line for block in blocks for line in block.splitlines()]
     [command] = [line for line in lines if line.startswith("python3 ") and text in line]
     print(f"=== {name}\n$ {command}{further}", flush=True)
-    variables = {**os.environ, "PYTEST_ADDOPTS": f"--junit-xml={REPORTS / 'readme.xml'}"}
+    option = shlex.quote(f"--junit-xml={REPORTS / 'readme.xml'}")
+    variables = {**os.environ, "PYTEST_ADDOPTS": option}
     begun = time.monotonic()
     done = subprocess.run(["bash", "-c", command + further], cwd=ROOT, env=variables, check=False)
     return Result(name, done.returncode, (time.monotonic() - begun) / 60)
@@ -116,23 +127,29 @@ def build_wheel(environment: dict[str, str]) -> Path:
 
 
 def run_tox(name: str, wheel: Path, environment: dict[str, str]) -> Result:
-    """Run one environment and print its output when it ends."""
-    # Its output comes late: this line names the environment that hangs, if one does.
+    """Run one environment and print its output when it ends, or after ``PATIENCE`` minutes."""
+    # The output comes late: this line names the environment.
     print(f"--- started {name}", flush=True)
     begun = time.monotonic()
-    done = subprocess.run(
-        ["tox", "run", "-e", name, "--installpkg", wheel],
-        cwd=ROOT,
-        # Two environments share the cores.
-        env={**environment, "PYTEST_ADDOPTS": "--numprocesses=0"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    minutes = (time.monotonic() - begun) / 60
-    print(f"=== tox: {name}\n{done.stdout}", flush=True)
-    return Result(name, done.returncode, minutes)
+    log = WORK / f"{name}.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["tox", "run", "-e", name, "--installpkg", wheel],
+            cwd=ROOT,
+            # Two environments share the cores.
+            env={**environment, "PYTEST_ADDOPTS": "--numprocesses=0"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(PATIENCE * 60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            status = TIMED_OUT
+    print(f"=== tox: {name}\n{log.read_text(errors='replace')}", flush=True)
+    return Result(name, status, (time.monotonic() - begun) / 60)
 
 
 def report(results: list[Result], minutes: float) -> int:
@@ -147,17 +164,31 @@ def report(results: list[Result], minutes: float) -> int:
     ]:
         if took > budget:
             print(f"WARNING: {what} took {took:.1f} minutes; the budget is {budget:.0f}.")
-    suites = [
-        suite
-        for file in sorted(REPORTS.glob("*.xml"))
-        for suite in ElementTree.parse(file).getroot().iter("testsuite")
-    ]
-    tests, skipped, failed = (
-        sum(int(suite.get(name, 0)) for suite in suites for name in names)
-        for names in (["tests"], ["skipped"], ["failures", "errors"])
-    )
-    print(f"{tests - skipped - failed} passed, {failed} failed, {skipped} skipped", flush=True)
+    outcomes = read_reports()
+    never = sorted(test for test, found in outcomes.items() if {*found} == {"skipped"})
+    if never:
+        print(f"Skipped in every run: {len(never)} tests", *never, sep="\n- ")
+    counts = Counter(outcome for found in outcomes.values() for outcome in found.elements())
+    passed, failed, skipped = (counts[name] for name in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return int(any(result.status for result in results))
+
+
+def read_reports() -> dict[str, Counter[str]]:
+    """Return how often each test passed, failed and was skipped in all runs."""
+    outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+    for file in sorted(REPORTS.glob("*.xml")):
+        try:
+            cases = [*ElementTree.parse(file).getroot().iter("testcase")]
+        except ElementTree.ParseError as error:
+            print(f"WARNING: {file.name} cannot be read: {error}")
+            continue
+        for case in cases:
+            inside = {child.tag for child in case}
+            outcome = "failed" if inside & {"failure", "error"} else "passed"
+            name = f"{case.get('classname')}::{case.get('name')}"
+            outcomes[name]["skipped" if "skipped" in inside else outcome] += 1
+    return outcomes
 
 
 if __name__ == "__main__":

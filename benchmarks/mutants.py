@@ -600,7 +600,8 @@ def main() -> None:
     with copies(options.checkout, options.jobs) as checkouts:
         check_collection(checkouts.queue[0], options.pytest)
         outcomes = run_all(mutants, checkouts, options.pytest, options.jobs)
-    report([outcomes[mutant] for mutant in mutants], time.monotonic() - start)
+    survivors = report([outcomes[mutant] for mutant in mutants], time.monotonic() - start)
+    sys.exit(bool(survivors))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -740,8 +741,8 @@ def run_pytest(checkout: Path, arguments: Sequence[str]) -> int | None:
             return None
 
 
-def report(outcomes: Sequence[Outcome], seconds: float) -> None:
-    """Print a Markdown table by area, and the survivors."""
+def report(outcomes: Sequence[Outcome], seconds: float) -> list[Mutant]:
+    """Print a Markdown table by area and the survivors, and return the survivors."""
     mutants = Counter(outcome.mutant.area for outcome in outcomes)
     caught = Counter(outcome.mutant.area for outcome in outcomes if outcome.is_caught)
     print("\n| area | mutants | caught |\n|---|---|---|")
@@ -752,6 +753,7 @@ def report(outcomes: Sequence[Outcome], seconds: float) -> None:
     print(f"\n{seconds / 60:.1f} minutes. Survivors: {len(survivors)}")
     for mutant in survivors:
         print(f"- {mutant} ({mutant.file})")
+    return survivors
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def on_redis(clock: Clock, redis_storage: Any) -> Iterator[Engine]:
         connection.delete(key)
 
 
-@pytest.fixture(params=["in_memory", "on_redis"])
+@pytest.fixture(params=["in_memory", pytest.param("on_redis", marks=pytest.mark.caches)])
 def engine(request: pytest.FixtureRequest) -> Iterator[None]:
     """Count where windows begin with the first request."""
     with using(request.getfixturevalue(request.param)):

@@ -27,6 +27,7 @@ def test_each_cache_is_empty_and_loses_no_count(each_cache: BaseCache) -> None:
     assert each_cache.get("number") == 80
 
 
+@pytest.mark.caches
 def test_emptying_redis_takes_nothing_of_others(settings: Any) -> None:
     settings.CACHES = {name: shared_cache("redis") for name in ("default", "other")}
     for name in settings.CACHES:

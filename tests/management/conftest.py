@@ -28,6 +28,7 @@ from tests.services import (
     BACKENDS,
     PATIENCE,
     REDIS_URL,
+    RUN,
     create_database,
     drop_database,
     lack,
@@ -103,7 +104,7 @@ def storage(settings: Any) -> None:
     """Count limits in a storage on Redis, which has counted nothing yet."""
     settings.CONNECTNOW_API = {
         "LIMIT_STORAGE": REDIS_URL or lack("TEST_REDIS_URL is not set"),
-        "LIMIT_STORAGE_OPTIONS": {"key_prefix": f"test-{next(_numbers)}"},
+        "LIMIT_STORAGE_OPTIONS": {"key_prefix": f"{RUN}-management-{next(_numbers)}"},
     }
 
 

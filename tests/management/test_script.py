@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.db import OperationalError
+
+from connectnow_api.management.verbs import prune
 
 from .conftest import Run
 
@@ -31,6 +34,21 @@ def test_exit_codes_of_what_cannot_be(script: Run) -> None:
     assert (found.stdout, found.status) == ("", 2)
     found = script()
     assert (found.stdout, found.status) == ("", 2)
+
+
+def test_a_database_that_refuses(script: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OperationalError("gone\nHINT: look")
+
+    monkeypatch.setattr(prune, "prunable", refuse)
+    nothing = "connectnow_api.APIToken: 0 tokens deleted.\n"
+    assert script("prune") == (nothing, "VerbError: The database refuses: gone\n", 1)
+    found = script("prune", "--format", "json")
+    assert (json.loads(found.stdout)["total"], found.status) == (0, 1)
+    assert json.loads(found.stderr) == {
+        "error": "failed",
+        "message": "The database refuses: gone",
+    }
 
 
 def test_help_names_the_exit_codes(script: Run) -> None:
