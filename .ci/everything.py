@@ -81,7 +81,7 @@ def main() -> int:
 def run_readme(name: str, text: str, further: str = "") -> Result:
     """Run the line of a fenced block of README.md that begins with python3 and holds a text."""
     blocks = re.findall(
-        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+        r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     lines = [line for block in blocks for line in block.splitlines()]
     [command] = [line for line in lines if line.startswith("python3 ") and text in line]

@@ -176,7 +176,7 @@ def run_in_project(folder: Path, script: str, extra: str) -> None:
     ],
 )
 def test_a_project_with_two_further_kinds(tmp_path: Path, extra: str) -> None:
-    """One kind has a UUID key, one an owner that is no Django user; our migrations stay clean.
+    """One kind has a UUID key, one an owner that is not a Django user; our migrations stay clean.
 
     The first is Django 5.2's default, the second that of later versions.
     """

@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "client" in asked_for and not says and not OF_THIS_PROCESS & asked_for:
         row = ROW.match(metafunc.function.__name__)
         programs = SERVERS if row is None or int(row[1]) in BOTH else ["uvicorn"]
-        # What becomes of bodies depends on the versions of Django and its REST framework.
+        # Reading a body depends on the versions of Django and Django REST framework.
         marks = ["frameworks"] if metafunc.module.__name__.endswith(".test_bodies") else []
         metafunc.parametrize("transport", [HERE, *variants(*programs, marks=marks)])
 

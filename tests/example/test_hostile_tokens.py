@@ -1,4 +1,4 @@
-"""Tokens in every placement, and headers that are no token."""
+"""Tokens in every placement, and headers without a valid token."""
 
 from __future__ import annotations
 

@@ -37,6 +37,6 @@ if os.environ.get("LIMITED_STORAGE"):
 else:
     CACHES = {"default": {"BACKEND": BACKENDS[STORE], "LOCATION": LOCATION, "OPTIONS": OPTIONS}}
     if STORE == "memcached":
-        # One that was gone is asked again after a second, not a minute.
+        # A lost memcached is tried again after one second, not a minute.
         OPTIONS["dead_timeout"] = 1
 ROOT_URLCONF = "tests.limited.urls"

@@ -1,4 +1,4 @@
-"""The example's settings, except that memcached is asked sooner whether it is back."""
+"""The example's settings, except that a lost memcached is tried again sooner."""
 
 from project import settings
 from project.settings import *  # noqa: F403

@@ -192,7 +192,7 @@ def test_rows_06_and_07_a_cache_that_crashes_and_comes_back(
             "REDIS_URL": "",
             "MEMCACHED_URL": "",
             f"{kind.upper()}_URL": server.location,
-            # One that was gone is asked again after a second, not ten.
+            # A lost memcached is tried again after one second, not ten.
             "DJANGO_SETTINGS_MODULE": "tests.outages.settings",
             "PYTHONPATH": str(ROOT),
         }
